@@ -1,0 +1,9 @@
+//! What the standard library lacks: time as a value, memory under a ceiling, tasks with a name.
+//!
+//! It knows no product noun. Beside the binary it is the only place that reads the clock.
+
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod memory;
+pub mod task;
