@@ -9,6 +9,7 @@
 mod attribute;
 mod schema;
 mod tenant;
+pub mod token;
 
 pub use attribute::{AttributeColumn, AttributeType, Scope};
 pub use schema::{Column, ColumnType, Table};
