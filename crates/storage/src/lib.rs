@@ -10,8 +10,13 @@
 
 #![warn(missing_docs)]
 
+pub mod file;
+mod prune;
 pub mod registry;
+pub mod scan;
 mod snapshot;
+mod token;
 
 pub use registry::Registry;
+pub use scan::ReadCache;
 pub use snapshot::{FileEntry, Snapshot};

@@ -14,6 +14,7 @@ use object_store::path::Path;
 use url::Url;
 
 use crate::registry::Registry;
+use crate::scan::ReadCache;
 
 /// One Parquet file of a table: what Delta's `add` action says and what pruning asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,4 +74,6 @@ pub struct Snapshot {
     pub object_store: Arc<dyn ObjectStore>,
     /// The table's root as a URL: names the object store in plans.
     pub table_url: Url,
+    /// The footers of files, shared by all snapshots of a store.
+    pub cache: ReadCache,
 }

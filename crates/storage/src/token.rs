@@ -1,0 +1,297 @@
+//! Token filters: which words cannot be in a stretch of rows. See `docs/formats/token-filter.md`.
+//!
+//! A filter is a split-block Bloom filter over the hashes of the tokens ([`model::token`]) of some
+//! columns in one granule of rows. It never says no to a token that is there. It is built without
+//! a set of the tokens: all go into one large filter, which is then folded to the size that its
+//! fill asks for, so that repeated words cost no memory and the size fits the number of distinct
+//! ones.
+
+use arrow_array::{Array, StringViewArray};
+
+pub(crate) mod pattern;
+
+/// Bytes of a block: eight words of 32 bits.
+pub(crate) const BLOCK_BYTES: usize = 32;
+
+/// Blocks of the filter that tokens are put in at first. It has many divisors, and each is a
+/// possible fold. At 11 bits a token it holds 645,000 distinct tokens; with more the filter gets
+/// less selective, never wrong.
+const BLOCKS_MAX: usize = 27_720;
+
+/// Folding stops before the share of set bits passes this. Half the bits set is 11.5 bits a
+/// token; eight probes then let 0.4 to 0.7 % of the other tokens through.
+const FILL_MAX: f64 = 0.5;
+
+/// The odd multipliers of Parquet's split-block Bloom filter.
+const SALT: [u32; 8] = [
+    0x47b6_137b,
+    0x4497_4d91,
+    0x8824_ad5b,
+    0xa2b7_289d,
+    0x7054_95c7,
+    0x2df1_424b,
+    0x9efc_4947,
+    0x5c6b_fb31,
+];
+
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+
+/// A token's byte as it is hashed, upper case folded to lower; 0 for separators.
+const FOLDED: [u8; 256] = {
+    let mut folded = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        if model::token::is_token_byte(byte) {
+            folded[byte as usize] = byte.to_ascii_lowercase();
+        }
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    folded
+};
+
+/// Calls `each` with the hash of every token of `text`: FNV-1a of its bytes, ASCII letters in
+/// lower case, mixed by Murmur 3's finaliser.
+///
+/// The long s and the Kelvin sign are hashed as `s` and `k`, because `ILIKE` takes them for these.
+pub(crate) fn hash_tokens(text: &str, mut each: impl FnMut(u64)) {
+    let bytes = text.as_bytes();
+    let mut hash = FNV_OFFSET;
+    let mut in_token = false;
+    let mut index = 0;
+    while let Some(&byte) = bytes.get(index) {
+        index += 1;
+        let mut folded = FOLDED[usize::from(byte)];
+        if folded == 0 {
+            if in_token {
+                each(mix(hash));
+                hash = FNV_OFFSET;
+                in_token = false;
+            }
+            continue;
+        }
+        if byte >= 0xc5
+            && let Some((ascii, skip)) = fold_to_ascii(&bytes[index - 1..])
+        {
+            folded = ascii;
+            index += skip;
+        }
+        hash = (hash ^ u64::from(folded)).wrapping_mul(FNV_PRIME);
+        in_token = true;
+    }
+    if in_token {
+        each(mix(hash));
+    }
+}
+
+/// `ſ` and `K` at the start of `bytes`: their ASCII equals, and how many further bytes they have.
+fn fold_to_ascii(bytes: &[u8]) -> Option<(u8, usize)> {
+    match bytes {
+        [0xc5, 0xbf, ..] => Some((b's', 1)),
+        [0xe2, 0x84, 0xaa, ..] => Some((b'k', 2)),
+        _ => None,
+    }
+}
+
+fn mix(mut hash: u64) -> u64 {
+    hash ^= hash >> 33;
+    hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^= hash >> 33;
+    hash = hash.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
+/// The block of a filter of `blocks` blocks that a token's bits are in.
+pub(crate) fn block_index(hash: u64, blocks: usize) -> usize {
+    let scaled = ((hash >> 32) * blocks as u64) >> 32;
+    usize::try_from(scaled).expect("less than the number of blocks")
+}
+
+/// The bits of a token in its block.
+fn mask(hash: u64) -> [u32; 8] {
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
+    let low = hash as u32;
+    SALT.map(|salt| 1 << (low.wrapping_mul(salt) >> 27))
+}
+
+/// Whether the token may be in the filter whose block this is.
+pub(crate) fn may_contain(block: &[u8], hash: u64) -> bool {
+    let (words, _) = block.as_chunks::<4>();
+    words.len() == SALT.len()
+        && mask(hash).iter().zip(words).all(|(bit, word)| u32::from_le_bytes(*word) & bit != 0)
+}
+
+/// Collects the tokens of a granule.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    blocks: Vec<[u32; 8]>,
+    /// Values of the column at hand that were taken lately, by their views.
+    recent: Box<[u128; 256]>,
+    empty: bool,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Builder {
+        Builder { blocks: vec![[0; 8]; BLOCKS_MAX], recent: Box::new([0; 256]), empty: true }
+    }
+
+    /// Takes the tokens of every value. Values that repeat are read once.
+    pub(crate) fn add_column(&mut self, values: &StringViewArray) {
+        self.recent.fill(0);
+        for row in 0..values.len() {
+            let view = values.views()[row];
+            // Views are equal when the values are (short ones) or lie in the same place.
+            let slot = &mut self.recent[recent_slot(view)];
+            if view == 0 || *slot == view || values.is_null(row) {
+                continue;
+            }
+            *slot = view;
+            self.add_text(values.value(row));
+        }
+    }
+
+    pub(crate) fn add_text(&mut self, text: &str) {
+        let Builder { blocks, empty, .. } = self;
+        hash_tokens(text, |hash| {
+            *empty = false;
+            let block = &mut blocks[block_index(hash, BLOCKS_MAX)];
+            for (word, bit) in block.iter_mut().zip(mask(hash)) {
+                *word |= bit;
+            }
+        });
+    }
+
+    /// The filter's bytes, of no token at all none; the builder is empty after that.
+    pub(crate) fn finish(&mut self) -> Vec<u8> {
+        if self.empty {
+            return Vec::new();
+        }
+        let merged = fold_factor(&self.blocks);
+        let mut bytes = Vec::with_capacity(BLOCKS_MAX / merged * BLOCK_BYTES);
+        for group in self.blocks.chunks_exact(merged) {
+            let mut folded = [0_u32; 8];
+            for block in group {
+                for (word, bits) in folded.iter_mut().zip(block) {
+                    *word |= bits;
+                }
+            }
+            bytes.extend(folded.iter().flat_map(|word| word.to_le_bytes()));
+        }
+        self.blocks.fill([0; 8]);
+        self.empty = true;
+        bytes
+    }
+}
+
+/// How many neighbouring blocks may become one. When `f` of the bits are set, `1 - (1 - f)^m` are
+/// after merging `m` blocks.
+fn fold_factor(blocks: &[[u32; 8]]) -> usize {
+    let set: u64 = blocks.iter().flatten().map(|word| u64::from(word.count_ones())).sum();
+    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+    let fill = set as f64 / (blocks.len() * BLOCK_BYTES * 8) as f64;
+    let merged_max = (1.0 - FILL_MAX).ln() / (1.0 - fill).ln();
+    (1..=blocks.len())
+        .rev()
+        .filter(|merged| blocks.len().is_multiple_of(*merged))
+        .find(|&merged| {
+            #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+            let merged = merged as f64;
+            merged <= merged_max
+        })
+        .unwrap_or(1)
+}
+
+fn recent_slot(view: u128) -> usize {
+    #[expect(clippy::cast_possible_truncation, reason = "folding two halves into a hash")]
+    let halves = (view as u64) ^ ((view >> 64) as u64).rotate_left(17);
+    let hash = halves.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+    usize::try_from(hash).expect("eight bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hashes(text: &str) -> Vec<u64> {
+        let mut hashes = Vec::new();
+        hash_tokens(text, |hash| hashes.push(hash));
+        hashes
+    }
+
+    fn filter_has(filter: &[u8], hash: u64) -> bool {
+        let blocks = filter.len() / BLOCK_BYTES;
+        if blocks == 0 {
+            return false;
+        }
+        let start = block_index(hash, blocks) * BLOCK_BYTES;
+        may_contain(&filter[start..start + BLOCK_BYTES], hash)
+    }
+
+    #[test]
+    fn case_of_ascii_and_the_two_letters_that_ilike_folds_are_one() {
+        assert_eq!(hashes("Error TIMEOUT"), hashes("error, timeout"));
+        assert_eq!(hashes("ri\u{17f}k"), hashes("risk"));
+        assert_eq!(hashes("ris\u{212a}"), hashes("risk"));
+        assert_ne!(hashes("Ä"), hashes("ä"));
+        assert_eq!(hashes(" ").len(), 0);
+    }
+
+    #[test]
+    fn hashes_are_those_of_the_format_document() {
+        assert_eq!(hashes("timeout"), [0x4330_92ea_99b0_b1d9], "{:#x?}", hashes("timeout"));
+    }
+
+    #[test]
+    fn a_filter_has_the_size_of_its_tokens_and_few_false_positives() {
+        for count in [1_usize, 100, 5_000, 200_000] {
+            let mut builder = Builder::new();
+            for n in 0..count {
+                builder.add_text(&format!("token{n} common words"));
+            }
+            let filter = builder.finish();
+            for n in 0..count {
+                for hash in hashes(&format!("TOKEN{n}")) {
+                    assert!(filter_has(&filter, hash), "token{n} of {count} is lost");
+                }
+            }
+            #[expect(clippy::cast_precision_loss, reason = "a test")]
+            let bits = (filter.len() * 8) as f64 / (count + 2) as f64;
+            assert!(count < 100 || (9.0..16.0).contains(&bits), "{bits} bits for {count}");
+            let others = 100_000;
+            let passed = (0..others)
+                .filter(|n| filter_has(&filter, hashes(&format!("other{n}"))[0]))
+                .count();
+            assert!(passed < others / 60, "{passed} of {others} pass with {count}");
+        }
+    }
+
+    #[test]
+    fn a_builder_is_empty_after_finish() {
+        let mut builder = Builder::new();
+        builder.add_text("a");
+        assert_eq!(builder.finish().len(), BLOCK_BYTES);
+        assert_eq!(builder.finish().len(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn no_token_of_a_column_is_ever_missed(
+            texts in prop::collection::vec(prop::option::of(".{0,40}"), 0..200)
+        ) {
+            let mut builder = Builder::new();
+            builder.add_column(&texts.iter().map(|t| t.as_deref()).collect::<StringViewArray>());
+            let filter = builder.finish();
+            for text in texts.iter().flatten() {
+                for hash in hashes(text) {
+                    prop_assert!(filter_has(&filter, hash));
+                }
+                prop_assert_eq!(hashes(text).len(), model::token::tokens(text).count());
+            }
+        }
+    }
+}
