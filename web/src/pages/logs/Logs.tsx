@@ -1,0 +1,1 @@
+export function Logs() { return <h1>Logs</h1>; }

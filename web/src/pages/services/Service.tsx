@@ -1,0 +1,1 @@
+export function Service() { return <h1>Service</h1>; }

@@ -1,0 +1,1 @@
+export function Traces() { return <h1>Traces</h1>; }

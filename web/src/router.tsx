@@ -1,0 +1,76 @@
+/** The pages and what their addresses carry. A page is one directory and one route here. */
+
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, retainSearchParams } from "@tanstack/react-router";
+
+import { parseSearch, pick, stringifySearch } from "./lib/url";
+import { Crash, NotFound } from "./shell/Crash";
+import { Shell } from "./shell/Shell";
+
+const root = createRootRoute({
+  component: Shell,
+  errorComponent: Crash,
+  notFoundComponent: NotFound,
+  validateSearch: (search: Record<string, unknown>) => pick(search, ["from", "to", "refresh"]),
+  search: { middlewares: [retainSearchParams(["from", "to", "refresh"])] },
+});
+
+const home = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  component: lazyRouteComponent(() => import("./pages/home/Home"), "Home"),
+});
+
+const service = createRoute({
+  getParentRoute: () => root,
+  path: "/services/$service",
+  component: lazyRouteComponent(() => import("./pages/services/Service"), "Service"),
+});
+
+const traces = createRoute({
+  getParentRoute: () => root,
+  path: "/traces",
+  validateSearch: (search: Record<string, unknown>) => pick(search, ["service", "operation", "status", "min", "max", "q", "sort"]),
+  component: lazyRouteComponent(() => import("./pages/traces/Traces"), "Traces"),
+});
+
+const trace = createRoute({
+  getParentRoute: () => root,
+  path: "/traces/$traceId",
+  validateSearch: (search: Record<string, unknown>) => pick(search, ["span", "view", "side", "find"]),
+  component: lazyRouteComponent(() => import("./pages/traces/TracePage"), "TracePage"),
+});
+
+const logs = createRoute({
+  getParentRoute: () => root,
+  path: "/logs",
+  validateSearch: (search: Record<string, unknown>) => pick(search, ["q", "service", "level", "line", "live", "wrap", "order"]),
+  component: lazyRouteComponent(() => import("./pages/logs/Logs"), "Logs"),
+});
+
+const sql = createRoute({
+  getParentRoute: () => root,
+  path: "/sql",
+  validateSearch: (search: Record<string, unknown>) => pick(search, ["q", "view"]),
+  component: lazyRouteComponent(() => import("./pages/sql/Sql"), "Sql"),
+});
+
+const status = createRoute({
+  getParentRoute: () => root,
+  path: "/status",
+  component: lazyRouteComponent(() => import("./pages/status/Status"), "Status"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([home, service, traces, trace, logs, sql, status]),
+  parseSearch,
+  stringifySearch,
+  defaultPreload: "intent",
+  defaultErrorComponent: Crash,
+  scrollRestoration: false,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
