@@ -46,6 +46,6 @@ pub use server::{
 };
 pub use span::{
     add_event, current_span_id, current_trace_id, record_error, record_failure, set_attribute,
-    set_error, set_user_id, trace_id_of, trace_span,
+    set_attributes, set_error, set_user_id, trace_id_of, trace_span,
 };
 pub use telemetry::{Error, Guard, Telemetry, configure_tracing, init};

@@ -20,15 +20,20 @@ pub fn trace_span(
 ) -> Span {
     let name = name.into();
     let span = tracing::info_span!("span", otel.name = &*name);
-    for KeyValue { key, value, .. } in attributes {
-        span.set_attribute(key, value);
-    }
+    set_attributes(&span, attributes);
     span
 }
 
 /// Sets an attribute on the current span; its type is that of the value.
 pub fn set_attribute(key: impl Into<Key>, value: impl Into<Value>) {
     Span::current().set_attribute(key, value);
+}
+
+/// Sets attributes on `span`.
+pub fn set_attributes(span: &Span, attributes: impl IntoIterator<Item = KeyValue>) {
+    for KeyValue { key, value, .. } in attributes {
+        span.set_attribute(key, value);
+    }
 }
 
 /// Marks a milestone on the current span.

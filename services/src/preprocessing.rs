@@ -1,0 +1,144 @@
+//! The preprocessing service, service `preprocessing-service`, port 8031: makes the model's
+//! features out of a raw card transaction, `POST /engineer`.
+
+mod engineer;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use clap::Args;
+use sdk::ServerOptions;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use utoipa::{OpenApi, ToSchema};
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::error::Error;
+use crate::http::Live;
+use crate::latency::Latency;
+
+/// The service's name in telemetry.
+pub const SERVICE_NAME: &str = "preprocessing-service";
+
+/// How the service runs.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// Requests slower than this are warned of, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 500)]
+    pub slow_request_ms: u64,
+    /// Factor on the played latencies; 0 takes no time.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    pub latency_scale: f64,
+    /// Refuse the `X-Fault` header that makes requests slow or fail.
+    #[arg(long)]
+    pub no_fault_injection: bool,
+    /// Seed of the latencies.
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { slow_request_ms: 500, latency_scale: 1.0, no_fault_injection: false, seed: 42 }
+    }
+}
+
+/// A raw card transaction, fields named as in the IEEE-CIS data set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Transaction {
+    /// Amount.
+    #[serde(rename = "TransactionAmt")]
+    #[schema(example = 150.0)]
+    pub amount: f64,
+    /// The card.
+    #[schema(example = 13926)]
+    pub card1: u64,
+    /// Seconds since some midnight.
+    #[serde(rename = "TransactionDT", default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
+    /// Product: `W`, `C`, `R`, `H`, `S`.
+    #[serde(rename = "ProductCD", default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// Kind of card: `credit`, `debit`, `prepaid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card6: Option<String>,
+    /// Domain of the purchaser's email address.
+    #[serde(rename = "P_emaildomain", default, skip_serializing_if = "Option::is_none")]
+    pub email_domain: Option<String>,
+    /// How many transactions the card made in the last 24 hours.
+    #[serde(rename = "C1", default, skip_serializing_if = "Option::is_none")]
+    pub recent_count: Option<f64>,
+    /// Days since the card was first seen.
+    #[serde(rename = "D1", default, skip_serializing_if = "Option::is_none")]
+    pub age_days: Option<f64>,
+    /// Whether the device is new to the card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_device: Option<bool>,
+}
+
+/// The features of a transaction.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Engineered {
+    /// Each by its name.
+    pub features: BTreeMap<String, f64>,
+    /// How many.
+    pub features_count: usize,
+}
+
+#[derive(Debug)]
+struct App {
+    config: Config,
+    latency: Latency,
+}
+
+/// Serves on `listener` until `shutdown`. Telemetry goes to the tracing subscriber of the caller.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let latency = Latency::new(config.seed, config.latency_scale);
+    let app = Arc::new(App { config, latency });
+    crate::serve::serve(router(&app), listener, shutdown).await
+}
+
+fn router(app: &Arc<App>) -> Router {
+    let options = ServerOptions {
+        slow_request: Duration::from_millis(app.config.slow_request_ms),
+        // The operation and the request are the same thing here, so they are one span.
+        span_names: vec![("/engineer".to_owned(), "engineer_features".to_owned())],
+        ..ServerOptions::default()
+    };
+    let router = Router::new()
+        .route("/engineer", post(engineer::engineer))
+        .route("/health", get(live))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(live))
+        .route("/health/startup", get(live))
+        .with_state(Arc::clone(app))
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", Documentation::openapi()));
+    sdk::add_tracing_middleware(router, &options)
+}
+
+/// Whether the process is alive; it is ready as soon as it is.
+#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, body = Live)))]
+async fn live() -> Json<Live> {
+    Json(Live { status: "alive", service: SERVICE_NAME })
+}
+
+/// The OpenAPI document.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Preprocessing Service",
+        version = "1.0.0",
+        description = "Makes the fraud model's features out of raw card transactions.",
+        license(name = "Apache-2.0")
+    ),
+    paths(engineer::engineer, live)
+)]
+struct Documentation;
