@@ -11,6 +11,7 @@ function three(value: number): string {
 /** 340 ns · 12.5 µs · 7.12 ms · 1.5 s · 2 min 5 s · 3 h 10 min */
 export function formatDuration(ns: number): string {
   if (!Number.isFinite(ns)) return "–";
+  if (ns === 0) return "0";
   if (ns < 0) return `−${formatDuration(-ns)}`;
   if (ns < 1_000) return `${Math.round(ns)} ns`;
   // Rounding first, so that 999.99 µs is 1 ms and never "1000 µs".
