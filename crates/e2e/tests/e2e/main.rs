@@ -1,0 +1,12 @@
+//! Tests of the built binary from outside, one module for each promise.
+
+mod browser;
+mod crash;
+mod demo;
+mod disk;
+mod hostile;
+mod lifecycle;
+mod memory;
+mod open_store;
+mod queries;
+mod sdk;
