@@ -67,9 +67,10 @@ impl FraudModel {
                 Ok(model)
             }
             None => {
-                let model = FraudModel::train(TRAINING_ROWS, seed)?;
-                file::save(directory, &model)?;
-                Ok(model)
+                file::save(directory, &FraudModel::train(TRAINING_ROWS, seed)?)?;
+                // What is used is what is in the file, from the first start on.
+                file::load(directory)?
+                    .ok_or_else(|| Error::Train("the saved model cannot be loaded".to_owned()))
             }
         }
     }
