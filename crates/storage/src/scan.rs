@@ -37,6 +37,7 @@ use crate::prune::{self, Condition};
 use crate::snapshot::{FileEntry, Snapshot};
 
 pub(crate) mod cache;
+mod latest;
 mod merge;
 mod reader;
 
@@ -85,6 +86,7 @@ impl TableProvider for Snapshot {
         let (own, mixed): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|file| file.entry.single_tenant().is_some());
         if !own.is_empty() {
+            let own = scan.latest_first(own).await?;
             parts.push(scan.files(own, projection.cloned(), limit)?);
         }
         if !mixed.is_empty() {
@@ -111,6 +113,20 @@ struct Scan<'a> {
 struct Survivor {
     entry: Arc<FileEntry>,
     access: Option<prune::Access>,
+}
+
+impl Survivor {
+    fn partitioned(self, schema: &SchemaRef) -> PartitionedFile {
+        let mut statistics = prune::statistics(schema, &self.entry);
+        let mut file = PartitionedFile::new(self.entry.path.to_string(), self.entry.size_bytes);
+        // The path as it is: made of text it would be encoded once more.
+        file.object_meta.location = self.entry.path.clone();
+        if let Some(prune::Access::Some(plan)) = self.access {
+            statistics.num_rows = statistics.num_rows.to_inexact();
+            file = file.with_extension(plan);
+        }
+        file.with_statistics(Arc::new(statistics))
+    }
 }
 
 impl Scan<'_> {
@@ -172,29 +188,43 @@ impl Scan<'_> {
             .await
     }
 
+    /// The newest file in pieces, so that its latest rows are read first; see [`latest`].
+    async fn latest_first(&self, files: Vec<Survivor>) -> Result<Vec<PartitionedFile>> {
+        let Snapshot { schema, object_store, cache, .. } = self.snapshot;
+        let partitions = self.state.config_options().execution.target_partitions;
+        // Files before it in the plan's own order are small and give the start as well.
+        let newest = files.iter().map(|file| file.entry.time_min_us).max();
+        let mut pieces = Vec::with_capacity(files.len() + 8);
+        for survivor in files {
+            let is_newest = Some(survivor.entry.time_min_us) == newest;
+            if !is_newest || survivor.access.is_some() {
+                pieces.push(survivor.partitioned(schema));
+                continue;
+            }
+            let Survivor { entry, .. } = &survivor;
+            let footer = cache.footer(object_store, &entry.path, entry.size_bytes).await?;
+            match latest::split(&footer.metadata, partitions) {
+                None => pieces.push(survivor.partitioned(schema)),
+                Some(split) => {
+                    let entry = Arc::clone(entry);
+                    pieces.extend(split.into_iter().map(|p| partitioned_piece(schema, &entry, p)));
+                }
+            }
+        }
+        Ok(pieces)
+    }
+
     fn files(
         &self,
-        files: Vec<Survivor>,
+        files: Vec<PartitionedFile>,
         projection: Option<Vec<usize>>,
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = &self.snapshot.schema;
-        let mut statistics = Vec::with_capacity(files.len());
-        let mut partitioned = Vec::with_capacity(files.len());
-        for Survivor { entry, access } in files {
-            let mut of_file = prune::statistics(schema, &entry);
-            let mut file = partitioned_file(&entry);
-            if let Some(prune::Access::Some(plan)) = access {
-                of_file.num_rows = of_file.num_rows.to_inexact();
-                file = file.with_extension(plan);
-            }
-            let of_file = Arc::new(of_file);
-            statistics.push(Arc::clone(&of_file));
-            partitioned.push(file.with_statistics(of_file));
-        }
-        let total = Statistics::try_merge_iter(statistics.iter().map(AsRef::as_ref), schema)?;
+        let statistics = files.iter().filter_map(|file| file.statistics.as_deref());
+        let total = Statistics::try_merge_iter(statistics, schema)?;
         let config = FileScanConfigBuilder::new(known_url(), self.parquet_source()?)
-            .with_file_groups(vec![FileGroup::new(partitioned)])
+            .with_file_groups(vec![FileGroup::new(files)])
             .with_statistics(total)
             .with_projection_indices(projection)?
             .with_limit(limit)
@@ -230,6 +260,7 @@ impl Scan<'_> {
             columns.push(tenant);
         }
         let at = columns.iter().position(|&c| c == tenant).unwrap_or_default();
+        let files = files.into_iter().map(|file| file.partitioned(schema)).collect();
         let input = self.files(files, Some(columns), None)?;
         let name = ScalarValue::Utf8View(Some(self.snapshot.tenant.to_string()));
         let is_own = BinaryExpr::new(Arc::new(Column::new("tenant", at)), Operator::Eq, lit(name));
@@ -266,12 +297,20 @@ impl Scan<'_> {
     }
 }
 
-/// The file as plans name it.
-fn partitioned_file(entry: &FileEntry) -> PartitionedFile {
-    let mut file = PartitionedFile::new(entry.path.to_string(), entry.size_bytes);
-    // The path as it is: made of text it would be encoded once more.
-    file.object_meta.location = entry.path.clone();
-    file
+fn partitioned_piece(
+    schema: &SchemaRef,
+    entry: &Arc<FileEntry>,
+    piece: latest::Piece,
+) -> PartitionedFile {
+    let mut entry = FileEntry::clone(entry);
+    entry.rows = piece.rows as u64;
+    if let Some((min, max)) = piece.time_us {
+        (entry.time_min_us, entry.time_max_us) = (min, max);
+    }
+    let statistics = Arc::new(prune::statistics(schema, &entry));
+    let file = Survivor { entry: Arc::new(entry), access: None }.partitioned(schema);
+    let file = file.with_extension(piece.access).with_statistics(statistics);
+    PartitionedFile { range: piece.range, ..file }
 }
 
 /// A plan over batches that are in memory.

@@ -36,8 +36,13 @@ const SAMPLE_ROWS: usize = 2_048;
 /// rows that is some 20,000 distinct values.
 const DISTINCT_PERCENT_MAX: usize = 95;
 
-/// Of a Bloom filter on `trace_id`; folded by the writer to what the row group's ids need.
-const BLOOM_FALSE_POSITIVES: f64 = 0.01;
+/// Pages of `time` are short, some 2,000 rows, so that the page index tells well where a range of
+/// time is.
+const TIME_PAGE_BYTES: usize = 2_500;
+
+/// Of the Bloom filter on `trace_id`, which is there for other readers: the token filters answer
+/// ours. The writer folds it to what the row group's ids need.
+const BLOOM_FALSE_POSITIVES: f64 = 0.05;
 
 pub(super) fn properties(
     table: Table,
@@ -58,6 +63,7 @@ pub(super) fn properties(
     for (field, column) in sample.schema().fields().iter().zip(sample.columns()) {
         builder = column_properties(builder, field.name(), column);
     }
+    builder = builder.set_column_data_page_size_limit(ColumnPath::from("time"), TIME_PAGE_BYTES);
     let trace_id = ColumnPath::from("trace_id");
     if table.columns().iter().any(|column| column.name == "trace_id") {
         builder = builder.set_column_bloom_filter_fpp(trace_id, BLOOM_FALSE_POSITIVES);

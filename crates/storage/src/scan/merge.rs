@@ -16,7 +16,7 @@ use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMerge
 use datafusion::prelude::SessionConfig;
 use object_store::ObjectStore;
 
-use super::{ReadCache, known_url, partitioned_file};
+use super::{ReadCache, Survivor, known_url};
 use crate::file::SORT_COLUMNS;
 use crate::snapshot::FileEntry;
 
@@ -46,7 +46,10 @@ pub fn merge_sorted(
 ) -> Result<SendableRecordBatchStream> {
     let source = ParquetSource::new(Arc::clone(&schema))
         .with_parquet_file_reader_factory(cache.reader_factory(object_store));
-    let groups = files.iter().map(|entry| FileGroup::new(vec![partitioned_file(entry)]));
+    let groups = files.iter().map(|entry| {
+        let file = Survivor { entry: Arc::clone(entry), access: None };
+        FileGroup::new(vec![file.partitioned(&schema)])
+    });
     let order = sort_order(&schema)?;
     let config = FileScanConfigBuilder::new(known_url(), Arc::new(source))
         .with_file_groups(groups.collect())
