@@ -10,13 +10,29 @@
 
 #![warn(missing_docs)]
 
+mod background;
+mod buffer;
+mod compact;
+mod error;
 pub mod file;
+mod flush;
+mod log;
+mod options;
 mod prune;
 pub mod registry;
+mod retention;
 pub mod scan;
 mod snapshot;
+mod statistics;
+mod store;
 mod token;
+mod wal;
 
+pub use error::{AppendError, Error};
+pub use options::{ColumnOptions, FlushOptions, Location, MaintenanceOptions, Options, WalOptions};
 pub use registry::Registry;
 pub use scan::ReadCache;
 pub use snapshot::{FileEntry, Snapshot};
+pub use statistics::TableStatistics;
+pub use store::{Append, Decode, Store};
+pub use wal::{DiskIo, Io, IoFile};

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
 use model::{AttributeColumn, AttributeType, Scope, Table};
 
 mod rest;
@@ -51,6 +51,8 @@ pub struct Registry {
     columns: Vec<Registered>,
     /// Scope and key to the indices in `columns`, in order of registration.
     by_key: HashMap<(Scope, String), Vec<usize>>,
+    /// The decoder's name, which always has the type behind it, to the index in `columns`.
+    typed: HashMap<String, usize>,
     /// All names in lower case: engines that read Delta tables do not tell case apart.
     names: HashSet<String>,
     rest: BTreeMap<String, AttributeType>,
@@ -67,6 +69,7 @@ impl Registry {
             table,
             columns: Vec::new(),
             by_key: HashMap::new(),
+            typed: HashMap::new(),
             names: table.columns().iter().map(|c| c.name.to_lowercase()).collect(),
             rest: BTreeMap::new(),
             rest_more: false,
@@ -118,22 +121,105 @@ impl Registry {
     /// `None` when its values belong into `rest`.
     #[must_use]
     pub fn resolve<'a>(&'a self, name: &'a str) -> Option<&'a str> {
-        let Some(column) = AttributeColumn::parse(name) else { return Some(name) };
-        match column.attribute_type {
-            Some(attribute_type) => self.name_of(column.scope, &column.key, attribute_type),
-            None => Some(name),
+        if let Some(&index) = self.typed.get(name) {
+            return Some(&self.columns[index].name);
+        }
+        match AttributeColumn::parse(name) {
+            Some(column) if column.attribute_type.is_some() => None,
+            _ => Some(name),
         }
     }
 
     /// Registers a column. Returns whether it is a column now: not when its name may not be one.
     pub fn register(&mut self, scope: Scope, key: &str, attribute_type: AttributeType) -> bool {
-        if self.name_of(scope, key, attribute_type).is_some() {
-            return true;
-        }
-        let Some(name) = self.free_name(scope, key, attribute_type) else { return false };
-        self.insert(Registered { scope, key: key.to_owned(), attribute_type, name });
+        let registered = self.register_quietly(scope, key, attribute_type);
         self.rebuild();
-        true
+        registered
+    }
+
+    /// Takes note of a batch's columns, straight from a decoder: while there are fewer than
+    /// `columns_max` attribute columns a new one becomes a column at once; otherwise its values
+    /// may end in `rest`, and so may what is there already. Returns whether anything was new.
+    pub fn note_batch(
+        registry: &mut Arc<Registry>,
+        batch: &RecordBatch,
+        columns_max: usize,
+    ) -> bool {
+        let schema = batch.schema_ref();
+        let unknown: Vec<AttributeColumn> = schema
+            .fields()
+            .iter()
+            .filter(|field| registry.resolve(field.name()).is_none())
+            .filter_map(|field| AttributeColumn::parse(field.name()))
+            .collect();
+        let rest_keys =
+            if registry.rest_more { Vec::new() } else { rest::keys(batch, &registry.rest) };
+        if unknown.is_empty() && rest_keys.is_empty() {
+            return false;
+        }
+        let mut news = false;
+        let mut changed = Registry::clone(registry);
+        for AttributeColumn { scope, key, attribute_type } in unknown {
+            let Some(attribute_type) = attribute_type else { continue };
+            let room = changed.columns.len() < columns_max;
+            if room && changed.register_quietly(scope, &key, attribute_type) {
+                news = true;
+            } else {
+                let plain = AttributeColumn::plain_name(scope, &key);
+                news |= changed.note_rest_key(&plain, attribute_type);
+            }
+        }
+        for (key, attribute_type) in rest_keys {
+            news |= changed.note_rest_key(&key, attribute_type);
+        }
+        if news {
+            changed.rebuild();
+            *registry = Arc::new(changed);
+        }
+        news
+    }
+
+    /// This registry, as the table's log has it, with what `local` knows beyond it. A column whose
+    /// name was taken by another writer gets another name; one that finds no room goes to `rest`.
+    #[must_use]
+    pub fn merged_with(&self, local: &Registry) -> Registry {
+        let mut merged = self.clone();
+        for column in &local.columns {
+            if !merged.register_quietly(column.scope, &column.key, column.attribute_type) {
+                let plain = AttributeColumn::plain_name(column.scope, &column.key);
+                merged.note_rest_key(&plain, column.attribute_type);
+            }
+        }
+        for (key, attribute_type) in &local.rest {
+            merged.note_rest_key(key, *attribute_type);
+        }
+        merged.rest_more |= local.rest_more;
+        merged.rebuild();
+        merged
+    }
+
+    /// Whether every column here has the same name there, so that files written with this registry
+    /// are right with that one.
+    #[must_use]
+    pub fn agrees_with(&self, other: &Registry) -> bool {
+        self.columns
+            .iter()
+            .all(|c| other.name_of(c.scope, &c.key, c.attribute_type) == Some(c.name.as_str()))
+    }
+
+    /// The registry that a table's log holds, names included.
+    pub(crate) fn restored(
+        table: Table,
+        columns: impl IntoIterator<Item = Registered>,
+        rest: impl IntoIterator<Item = (String, AttributeType)>,
+        rest_more: bool,
+    ) -> Registry {
+        let mut registry = Registry::new(table);
+        columns.into_iter().for_each(|column| registry.insert(column));
+        registry.rest.extend(rest);
+        registry.rest_more = rest_more;
+        registry.rebuild();
+        registry
     }
 
     /// Notes that values of this attribute may be in `rest`. Returns whether that is news.
@@ -178,7 +264,26 @@ impl Registry {
         batch: &RecordBatch,
         schema: &SchemaRef,
     ) -> Result<RecordBatch, ArrowError> {
-        let source = batch.schema();
+        let rows = batch.num_rows();
+        let columns = self
+            .columns_of(batch, schema)?
+            .into_iter()
+            .zip(schema.fields())
+            .map(|(column, field)| {
+                column.unwrap_or_else(|| new_null_array(field.data_type(), rows))
+            })
+            .collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+    }
+
+    /// As [`Registry::project`], without the columns that are missing.
+    pub(crate) fn columns_of(
+        &self,
+        batch: &RecordBatch,
+        schema: &Schema,
+    ) -> Result<Vec<Option<ArrayRef>>, ArrowError> {
+        let source = batch.schema_ref();
         let mut at: HashMap<&str, usize> = HashMap::with_capacity(source.fields().len());
         let mut folded = Vec::new();
         for (index, field) in source.fields().iter().enumerate() {
@@ -189,22 +294,16 @@ impl Registry {
                 None => folded.push(index),
             }
         }
-        let rows = batch.num_rows();
-        let columns = schema
+        schema
             .fields()
             .iter()
-            .map(|field| -> Result<ArrayRef, ArrowError> {
+            .map(|field| {
                 if field.name() == REST && !folded.is_empty() {
-                    return rest::fold(batch, at.get(REST).copied(), &folded);
+                    return rest::fold(batch, at.get(REST).copied(), &folded).map(Some);
                 }
-                match at.get(field.name().as_str()) {
-                    Some(&index) => Ok(Arc::clone(batch.column(index))),
-                    None => Ok(new_null_array(field.data_type(), rows)),
-                }
+                Ok(at.get(field.name().as_str()).map(|&index| Arc::clone(batch.column(index))))
             })
-            .collect::<Result<Vec<_>, _>>()?;
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)
+            .collect()
     }
 
     fn note_rest_key(&mut self, plain_name: &str, attribute_type: AttributeType) -> bool {
@@ -232,20 +331,25 @@ impl Registry {
             return None;
         }
         let first = !self.by_key.contains_key(&(scope, key.to_owned()));
-        let name = if first {
-            plain
-        } else {
-            AttributeColumn::typed_name(scope, key, attribute_type)
-        };
+        let name =
+            if first { plain } else { AttributeColumn::typed_name(scope, key, attribute_type) };
         (!self.names.contains(&name.to_lowercase())).then_some(name)
     }
 
+    fn register_quietly(&mut self, scope: Scope, key: &str, attribute_type: AttributeType) -> bool {
+        if self.name_of(scope, key, attribute_type).is_some() {
+            return true;
+        }
+        let Some(name) = self.free_name(scope, key, attribute_type) else { return false };
+        self.insert(Registered { scope, key: key.to_owned(), attribute_type, name });
+        true
+    }
+
     fn insert(&mut self, column: Registered) {
+        let typed = AttributeColumn::typed_name(column.scope, &column.key, column.attribute_type);
+        self.typed.insert(typed, self.columns.len());
         self.names.insert(column.name.to_lowercase());
-        self.by_key
-            .entry((column.scope, column.key.clone()))
-            .or_default()
-            .push(self.columns.len());
+        self.by_key.entry((column.scope, column.key.clone())).or_default().push(self.columns.len());
         self.columns.push(column);
     }
 
@@ -268,10 +372,4 @@ impl Registry {
         self.physical = Arc::new(schema.clone());
         self.schema = Arc::new(schema.with_metadata(metadata));
     }
-}
-
-/// Whether this is the type of an attribute's column.
-#[must_use]
-pub(crate) fn is_attribute_type(data_type: &DataType) -> bool {
-    AttributeType::ALL.iter().any(|t| t.data_type() == *data_type)
 }

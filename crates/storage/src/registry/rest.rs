@@ -1,5 +1,6 @@
 //! The column `rest`: attributes without a column of their own, as one JSON object a row.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
@@ -28,6 +29,35 @@ pub(super) fn fold(
         }
     }
     Ok(Arc::new(builder.finish()))
+}
+
+/// The keys in a batch's `rest` that are not `known`, with the types that their values look like.
+pub(super) fn keys(
+    batch: &RecordBatch,
+    known: &BTreeMap<String, AttributeType>,
+) -> Vec<(String, AttributeType)> {
+    let Some(rest) = batch.column_by_name(super::REST) else { return Vec::new() };
+    let mut keys = BTreeMap::new();
+    for json in rest.as_string_view().iter().flatten() {
+        let Ok(object) = serde_json::from_str::<Map<String, Value>>(json) else { continue };
+        for (key, value) in object {
+            if !known.contains_key(&key) && AttributeColumn::parse(&key).is_some() {
+                keys.entry(key).or_insert_with(|| type_of(&value));
+            }
+        }
+    }
+    keys.into_iter().collect()
+}
+
+fn type_of(value: &Value) -> AttributeType {
+    match value {
+        Value::String(_) => AttributeType::String,
+        Value::Bool(_) => AttributeType::Bool,
+        Value::Number(number) if number.is_i64() => AttributeType::Int,
+        Value::Number(_) => AttributeType::Double,
+        Value::Object(object) if object.contains_key("$bytes") => AttributeType::Bytes,
+        Value::Null | Value::Array(_) | Value::Object(_) => AttributeType::Json,
+    }
 }
 
 fn fold_row(

@@ -1,0 +1,193 @@
+//! Small files become larger ones, a day at a time, without losing their order.
+//!
+//! Files are merged with files of about their own size, so that a row is written anew only a few
+//! times in its life (the logarithm of the growth). Rows stay as they are: for Delta nothing
+//! changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_schema::{Schema, SchemaRef};
+use futures::TryStreamExt as _;
+
+use crate::error::Error;
+use crate::file::{self, WriteOptions};
+use crate::flush::with_rest_count;
+use crate::options::MaintenanceOptions;
+use crate::scan::{MergeOptions, merge_sorted};
+use crate::snapshot::FileEntry;
+use crate::store::table::TableStore;
+use stdx::clock::Stopwatch;
+
+/// Rows of a row group, as files are written; a reader holds about one of each file.
+const ROW_GROUP_ROWS: u64 = 131_072;
+/// Each size class is so many times the one below.
+const CLASS_FACTOR_LOG2: u32 = 2;
+/// Files below this are all one class.
+const CLASS_BYTES_MIN: u64 = 256 << 10;
+
+/// Merges the files that are most in need of it. Returns how many went into a larger one: 0 when
+/// there is nothing to do.
+pub(crate) async fn compact_once(table: &TableStore) -> Result<usize, Error> {
+    let options = &table.options.maintenance;
+    let files = table.files();
+    let Some(chosen) = choose(&files, options) else { return Ok(0) };
+    let watch = Stopwatch::start();
+    let day = chosen[0].time_min_us.div_euclid(86_400_000_000);
+    let mixed = chosen[0].path.as_ref().starts_with("mixed/");
+    let path = table.new_path((!mixed).then_some(day));
+    let merged = match merge(table, &chosen, path.clone()).await {
+        Ok(merged) => Arc::new(with_rest_count(merged)),
+        Err(error) => {
+            table.pending().remove(&path);
+            return Err(error);
+        }
+    };
+    let committing = table.committing().await;
+    let added = [Arc::clone(&merged)];
+    let Some(view) = table.log.replace(&chosen, &added).await? else {
+        drop(committing);
+        table.discard(&added).await;
+        return Ok(0);
+    };
+    table.install(view);
+    drop(committing);
+    table.settle(&added);
+    let name = table.table.as_str();
+    metrics::counter!("trefoil_storage_compactions_total", "table" => name).increment(1);
+    metrics::histogram!("trefoil_storage_compaction_seconds", "table" => name)
+        .record(watch.elapsed());
+    tracing::debug!(
+        table = name,
+        files = chosen.len(),
+        rows = merged.rows,
+        bytes = merged.size_bytes,
+        "files merged"
+    );
+    Ok(chosen.len())
+}
+
+async fn merge(
+    table: &TableStore,
+    chosen: &[Arc<FileEntry>],
+    path: object_store::path::Path,
+) -> Result<FileEntry, Error> {
+    let name = table.table;
+    let store = &table.log.object_store;
+    let schema = columns_of(table, chosen).await?;
+    let rows = merge_sorted(
+        Arc::clone(store),
+        &table.cache,
+        Arc::clone(&schema),
+        chosen,
+        &MergeOptions::default(),
+    );
+    let mut rows = rows.map_err(Error::files("read files", name))?;
+    let options = WriteOptions::default();
+    let mut writer = file::Writer::new(name, Arc::clone(store), path, schema, options);
+    let write_error = |source| Error::Write { table: name, source };
+    while let Some(batch) = rows.try_next().await.map_err(Error::files("read files", name))? {
+        writer.write(batch).await.map_err(write_error)?;
+    }
+    writer.finish().await.map_err(write_error)
+}
+
+/// The columns that the files have, in the table's order.
+async fn columns_of(table: &TableStore, chosen: &[Arc<FileEntry>]) -> Result<SchemaRef, Error> {
+    let mut names = std::collections::HashSet::new();
+    for file in chosen {
+        let footer = table
+            .cache
+            .footer(&table.log.object_store, &file.path, file.size_bytes)
+            .await
+            .map_err(Error::files("read files", table.table))?;
+        let columns = footer.metadata.file_metadata().schema_descr().columns();
+        names.extend(columns.iter().map(|column| column.name().to_owned()));
+    }
+    let physical = table.registry().physical_schema();
+    let fields: Vec<_> = physical
+        .fields()
+        .iter()
+        .filter(|field| !field.is_nullable() || names.contains(field.name()))
+        .cloned()
+        .collect();
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// Files of one day and about one size: enough of them, and not too many to hold.
+fn choose(files: &[Arc<FileEntry>], options: &MaintenanceOptions) -> Option<Vec<Arc<FileEntry>>> {
+    let mut classes: BTreeMap<(&str, u32), Vec<&Arc<FileEntry>>> = BTreeMap::new();
+    for file in files {
+        let large = file.size_bytes >= options.file_bytes_target / 2
+            || file.rows >= options.file_rows_target / 2;
+        let day = file.path.as_ref().split('/').next().unwrap_or_default();
+        if !large {
+            classes.entry((day, class(file.size_bytes))).or_default().push(file);
+        }
+    }
+    let (_, mut class) =
+        classes.into_iter().find(|(_, files)| files.len() >= options.compact_files_min.max(2))?;
+    class.sort_by_key(|file| (file.time_min_us, file.path.as_ref()));
+    let mut chosen: Vec<Arc<FileEntry>> = Vec::new();
+    let (mut rows, mut bytes, mut held) = (0, 0, 0);
+    for file in class {
+        rows += file.rows;
+        bytes += file.size_bytes;
+        held += held_bytes(file);
+        let over = rows > options.file_rows_target
+            || bytes > options.file_bytes_target
+            || held > options.compact_memory_bytes
+            || chosen.len() >= options.compact_files_max;
+        if over && chosen.len() >= 2 {
+            break;
+        }
+        chosen.push(Arc::clone(file));
+    }
+    Some(chosen)
+}
+
+fn class(bytes: u64) -> u32 {
+    (bytes / CLASS_BYTES_MIN).max(1).ilog2() / CLASS_FACTOR_LOG2
+}
+
+/// What reading a file holds: a row group, encoded.
+fn held_bytes(file: &FileEntry) -> u64 {
+    file.size_bytes / file.rows.div_ceil(ROW_GROUP_ROWS).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use object_store::path::Path;
+
+    use super::*;
+
+    fn file(path: &str, mib: u64) -> Arc<FileEntry> {
+        Arc::new(FileEntry {
+            path: Path::from(path),
+            size_bytes: mib << 20,
+            rows: mib * 10_000,
+            time_min_us: 0,
+            time_max_us: 0,
+            tenant_min: String::new(),
+            tenant_max: String::new(),
+            has_rest: false,
+            stats_json: String::new(),
+        })
+    }
+
+    #[test]
+    fn files_of_one_day_and_size_are_merged() {
+        let options = MaintenanceOptions { compact_files_min: 3, ..MaintenanceOptions::default() };
+        let check = |files: &[(&str, u64)], expected: &[&str]| {
+            let files: Vec<_> = files.iter().map(|(path, mib)| file(path, *mib)).collect();
+            let chosen = choose(&files, &options).unwrap_or_default();
+            let chosen: Vec<_> = chosen.iter().map(|f| f.path.as_ref()).collect();
+            assert_eq!(chosen, expected);
+        };
+        check(&[("a/1", 1), ("a/2", 1)], &[]);
+        check(&[("a/1", 1), ("a/2", 1), ("b/3", 1)], &[]);
+        check(&[("a/1", 1), ("a/2", 1), ("a/3", 1), ("b/4", 1)], &["a/1", "a/2", "a/3"]);
+        check(&[("a/1", 1), ("a/2", 1), ("a/3", 100)], &[]);
+        check(&[("a/1", 200), ("a/2", 200), ("a/3", 200)], &[]);
+    }
+}
