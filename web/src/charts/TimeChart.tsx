@@ -145,7 +145,7 @@ function options(width: number, theme: Theme, latest: React.RefObject<TimeChartP
     series: [
       {},
       ...drawn.map((one): uPlot.Series => {
-        if (kind === "bars") return { label: one.name, stroke: PANEL[theme], width: 0.5, fill: one.color, points: { show: false }, ...(bars ? { paths: bars } : {}) };
+        if (kind === "bars") return { label: one.name, stroke: PANEL[theme], width: 0.5, fill: `${one.color}d9`, points: { show: false }, ...(bars ? { paths: bars } : {}) };
         return { label: one.name, stroke: one.color, width: 1.5, points: { show: false }, spanGaps: false, ...(kind === "area" ? { fill: `${one.color}22` } : {}) };
       }),
     ],

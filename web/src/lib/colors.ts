@@ -29,7 +29,7 @@ export type Level = (typeof LEVELS)[number];
 
 const LEVEL_COLORS: Readonly<Record<Theme, Readonly<Record<Level, string>>>> = {
   light: {
-    fatal: "#8f1d86", error: "#c42b23", warn: "#9a5b00", info: "#1b6fb3", debug: "#556270", trace: "#6b6f76", unknown: "#666c72",
+    fatal: "#8f1d86", error: "#c42b23", warn: "#9a5b00", info: "#1b6fb3", debug: "#556270", trace: "#60646b", unknown: "#5f656b",
   },
   dark: {
     fatal: "#ee8ae5", error: "#ff7b72", warn: "#e8b04a", info: "#62b0f4", debug: "#9aa9b5", trace: "#8d979f", unknown: "#909aa1",

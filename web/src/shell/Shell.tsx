@@ -4,7 +4,7 @@ import { useMantineColorScheme, Tooltip } from "@mantine/core";
 import { useLocalStorage } from "@mantine/hooks";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import {
-  IconActivityHeartbeat, IconBrightnessAuto, IconHome, IconKeyboard, IconLayoutSidebarLeftCollapse, IconLayoutSidebarLeftExpand, IconListDetails, IconMoon, IconRoute, IconSearch, IconSql, IconSun,
+  IconActivityHeartbeat, IconSunMoon, IconHome, IconKeyboard, IconLayoutSidebarLeftCollapse, IconLayoutSidebarLeftExpand, IconListDetails, IconMoon, IconRoute, IconSearch, IconSql, IconSun,
 } from "@tabler/icons-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 
@@ -46,7 +46,7 @@ export function Shell() {
           icon={narrow ? <IconLayoutSidebarLeftExpand size={18} stroke={1.7} aria-hidden /> : <IconLayoutSidebarLeftCollapse size={18} stroke={1.7} aria-hidden />} />
       </nav>
       <header className="shell-head">
-        <button type="button" className="palette-button" onClick={() => setOverlay("palette")} aria-label="Search or go to, Ctrl K">
+        <button type="button" className="palette-button" onClick={() => setOverlay("palette")} aria-keyshortcuts="Control+K">
           <IconSearch size={14} aria-hidden />
           <span className="grow" style={{ textAlign: "left" }}>Search or paste a trace id</span>
           <kbd aria-hidden>Ctrl K</kbd>
@@ -118,7 +118,7 @@ const SCHEMES = ["auto", "light", "dark"] as const;
 function ThemeSwitch() {
   const { colorScheme, setColorScheme } = useMantineColorScheme();
   const next = SCHEMES[(SCHEMES.indexOf(colorScheme) + 1) % SCHEMES.length] ?? "auto";
-  const Icon = colorScheme === "dark" ? IconMoon : colorScheme === "light" ? IconSun : IconBrightnessAuto;
+  const Icon = colorScheme === "dark" ? IconMoon : colorScheme === "light" ? IconSun : IconSunMoon;
   return (
     <Tooltip label={`Theme: ${colorScheme}`}>
       <button type="button" className="icon-button framed" data-testid="theme-switch" data-theme={colorScheme} aria-label={`Theme: ${colorScheme}. Change to ${next}`} onClick={() => setColorScheme(next)}>
@@ -131,8 +131,8 @@ function ThemeSwitch() {
 function Mark() {
   return (
     <svg width="20" height="20" viewBox="0 0 32 32" fill="none" stroke="currentColor" strokeWidth="2.8" strokeLinejoin="round" aria-hidden>
-      <path d="M16 14.2c-4.6-3-5.6-6.3-4.2-8.9 1.800-3.200 6.600-3.200 8.400 0 1.400 2.600.4 5.900-4.200 8.900Zm0 0c.3 5.500-2.100 8-5.100 8.300-3.700.3-6.100-3.800-4.200-7 1.500-2.500 4.900-3.300 9.300-1.300Zm0 0c4.400-2 7.800-1.200 9.300 1.300 1.900 3.200-.5 7.300-4.200 7-3-.3-5.400-2.800-5.100-8.300Z" />
-      <path d="M16 15c.4 5 1.200 9 3.600 13" strokeLinecap="round" />
+      <path d="M16 14.2c-4.6-3-5.6-6.3-4.2-8.9 1.8-3.2 6.6-3.2 8.4 0 1.4 2.6.4 5.9-4.2 8.9Zm0 0c.3 5.5-2.1 8-5.1 8.3-3.7.3-6.1-3.8-4.2-7 1.5-2.5 4.9-3.3 9.3-1.3Zm0 0c4.4-2 7.8-1.2 9.3 1.3 1.9 3.2-.5 7.3-4.2 7-3-.3-5.4-2.8-5.1-8.3Z" />
+      <path d="M16 15c.4 5 1.2 9 3.6 13" strokeLinecap="round" />
     </svg>
   );
 }

@@ -184,7 +184,6 @@ const Row = memo(function Row({ node, top, start, end, color, selected, collapse
   return (
     <div
       id={`span-${node.index}`} role="treeitem" aria-level={node.depth + 1} aria-expanded={node.children.length > 0 ? !collapsed : undefined} aria-selected={selected}
-      aria-label={`${span.service} ${span.name}, ${formatDuration(node.end - node.start)}${failed ? ", error" : ""}`}
       className={`span-row ${selected ? "selected" : ""} ${found === false ? "faded" : ""}`} style={{ transform: `translateY(${top}px)` }} onClick={() => select(node.index)} data-testid="span-row" data-span={span.span_id}
     >
       <div className="span-name" style={{ paddingLeft: 6 + Math.min(node.depth, INDENT_MAX) * INDENT_PX }}>
@@ -194,8 +193,8 @@ const Row = memo(function Row({ node, top, start, end, color, selected, collapse
         <span className={failed ? "error-text" : ""}>{found ? <mark>{span.name}</mark> : span.name}</span>
         {collapsed && <span className="tag num">{node.descendants}</span>}
         {node.orphan && <span className="tag warn" title="Its parent is not in this trace: not sent yet, lost or sampled away">no parent</span>}
-        {failed && <span className="span-mark error-text" title={span.status_message ?? "error"}>●</span>}
-        {hiddenError && <span className="span-mark error-text" title="An error below">○</span>}
+        {failed && <span className="span-mark error-text" title={span.status_message ?? "error"}><span aria-hidden>●</span><span className="visually-hidden">error</span></span>}
+        {hiddenError && <span className="span-mark error-text" title="An error below"><span aria-hidden>○</span><span className="visually-hidden">an error below</span></span>}
         {logs > 0 && <span className="dim num" style={{ fontSize: 11 }} title={`${logs} log lines`}>≡{logs}</span>}
       </div>
       <div className="span-time">

@@ -1,0 +1,343 @@
+// Drives the pages in a real browser against a running server with data, and checks them with axe.
+//   BASE_URL=http://127.0.0.1:3000 node e2e/run.mjs
+// BASE_URL_EMPTY: a server without data, for its first page. CHROMIUM: the browser. SHOTS: where pictures of failures go.
+// The last line is "N passed, N failed"; exit 1 when something failed.
+import { mkdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+
+import { chromium } from "playwright-core";
+
+const base = (process.env.BASE_URL ?? "http://127.0.0.1:8787").replace(/\/$/, "");
+const emptyBase = process.env.BASE_URL_EMPTY?.replace(/\/$/, "");
+const shots = process.env.SHOTS;
+const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const TIMEOUT_MS = 15_000;
+
+let passed = 0;
+let failed = 0;
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGS });
+
+async function open(colorScheme, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"], bypassCSP: false, ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(TIMEOUT_MS);
+  page.faults = [];
+  page.on("pageerror", (error) => page.faults.push(error.message));
+  page.on("console", (message) => { if (message.type() === "error" && !/Failed to load resource/.test(message.text())) page.faults.push(message.text()); });
+  return page;
+}
+
+async function check(name, page, body) {
+  const started = Date.now();
+  try {
+    page.faults.length = 0;
+    await body(page);
+    if (page.faults.length > 0) throw new Error(`the page complained: ${page.faults[0]}`);
+    passed += 1;
+    console.log(`ok   ${name} (${Date.now() - started} ms)`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAIL ${name}: ${String(error.message).split("\n").slice(0, 4).join(" | ")}`);
+    if (shots) await mkdir(shots, { recursive: true }).then(() => page.screenshot({ path: `${shots}/${name.replace(/\W+/g, "-")}.png` })).catch(() => undefined);
+  }
+}
+
+function equal(actual, wanted, what) {
+  if (actual !== wanted) throw new Error(`${what}: ${JSON.stringify(actual)}, wanted ${JSON.stringify(wanted)}`);
+}
+function that(condition, what) {
+  if (!condition) throw new Error(what);
+}
+async function until(what, condition) {
+  const end = Date.now() + TIMEOUT_MS;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`not within ${TIMEOUT_MS} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+async function api(path, from = base) {
+  const response = await fetch(from + path);
+  that(response.ok, `${path} answered ${response.status}`);
+  return response.json();
+}
+
+// What the server has now; the checks follow it.
+const window15 = () => `start=${Date.now() - 900_000}&end=${Date.now()}`;
+const { services } = await api(`/api/v1/services?${window15()}`);
+that(services.length > 0, "the server has no services: start it with demo data");
+const busiest = [...services].sort((a, b) => b.requests - a.requests)[0].service;
+const { rows: recentLogs } = await api(`/api/v1/logs?${window15()}&limit=500`);
+const traced = recentLogs.find((row) => row.trace_id && row.span_id && Date.now() - new Date(row.time) > 10_000) ?? recentLogs.find((row) => row.trace_id && row.span_id);
+that(traced, "no log line has a trace id");
+
+const page = await open("light");
+
+await check("home shows the services and the ingest", page, async () => {
+  await page.goto(base);
+  await page.getByTestId("services").waitFor();
+  for (const { service } of services.slice(0, 5)) await page.getByTestId(`service-${service}`).waitFor();
+  await page.getByTestId("ingest").getByText(/log lines/).waitFor();
+});
+
+await check("service, trace, span, its logs and back: a click each", page, async () => {
+  await page.goto(base);
+  await page.getByTestId(`service-${traced.service}`).getByRole("link", { name: traced.service }).click();
+  await page.getByTestId("operations").waitFor();
+  await page.getByTestId("chart-requests").locator("canvas").waitFor();
+  await page.goto(`${base}/traces?service=${encodeURIComponent(traced.service)}`);
+  await page.getByTestId("trace-row").first().waitFor();
+  await page.goto(`${base}/traces/${traced.trace_id}`);
+  await page.getByTestId("waterfall").waitFor();
+  const row = page.locator(`[data-span="${traced.span_id}"]`);
+  await row.click();
+  await page.getByTestId("span-details").waitFor();
+  await page.waitForURL(new RegExp(`span=${traced.span_id}`));
+  await page.getByTestId("span-logs").click();
+  await page.getByTestId("trace-log").first().waitFor();
+  that((await page.locator(".trace-log.selected").count()) > 0, "no line of the span is marked");
+  await page.locator(".trace-log.selected").first().click();
+  equal(await row.getAttribute("aria-selected"), "true", "the line's span is selected");
+  await page.getByRole("link", { name: "Open in Logs" }).click();
+  await page.waitForURL(/\/logs\?/);
+  await page.getByTestId("log-line").first().waitFor();
+  await page.locator(".log-trace").first().click();
+  await page.waitForURL(/\/traces\/[0-9a-f]{32}\?span=/);
+  await page.getByTestId("span-details").waitFor();
+});
+
+await check("a trace opens by a row of the search, newest and slowest", page, async () => {
+  await page.goto(`${base}/traces`);
+  await page.getByTestId("trace-histogram").locator("canvas").waitFor();
+  await page.getByTestId("trace-row").first().waitFor();
+  await page.getByRole("radio", { name: "Slowest" }).click();
+  await page.waitForURL(/sort=slowest/);
+  await page.getByTestId("trace-row").first().click();
+  await page.getByTestId("waterfall").waitFor();
+});
+
+await check("the trace page is walked by keys", page, async () => {
+  await page.goto(`${base}/traces/${traced.trace_id}`);
+  await page.getByTestId("waterfall").focus();
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await page.getByTestId("span-details").waitFor();
+  await page.waitForURL(/span=/);
+  const before = await page.getByTestId("span-row").count();
+  await page.keyboard.press("[");
+  await until("fewer rows when all is closed", async () => before === 1 || (await page.getByTestId("span-row").count()) < before);
+  await page.keyboard.press("]");
+  await until("all rows again", async () => (await page.getByTestId("span-row").count()) === before);
+  await page.getByRole("tab", { name: "Spans" }).click();
+  await page.getByTestId("span-table").waitFor();
+});
+
+await check("attributes lead to a search", page, async () => {
+  await page.goto(`${base}/traces/${traced.trace_id}?span=${traced.span_id}`);
+  await page.getByTestId("span-details").waitFor();
+  const link = page.getByTestId("span-details").getByRole("link", { name: /^Search traces with this/ }).first();
+  await link.focus();
+  await link.press("Enter");
+  await page.waitForURL(/\/traces\?.*q=/);
+  await until("a result or a reasoned empty one", async () => (await page.getByTestId("trace-row").count()) + (await page.getByTestId("empty").count()) > 0);
+});
+
+await check("logs are searched by words and attributes, and a line opens", page, async () => {
+  await page.goto(`${base}/logs`);
+  await page.getByTestId("log-line").first().waitFor();
+  await page.getByTestId("search-logs").fill(`trace_id:${traced.trace_id}`);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/q=trace_id/);
+  const { rows } = await api(`/api/v1/logs?${window15()}&q=${encodeURIComponent(`trace_id:${traced.trace_id}`)}`);
+  await until("only the trace's lines", async () => (await page.getByTestId("log-line").count()) === Math.min(rows.length, 30) || rows.length > 20);
+  await page.getByRole("button", { name: /^Open line of/ }).first().click();
+  await page.getByTestId("log-details").waitFor();
+  await page.getByRole("button", { name: "Lines around it" }).click();
+  await page.getByTestId("log-context").waitFor();
+  await page.getByRole("button", { name: /^Only lines with this/ }).first().focus();
+});
+
+await check("the search completes keys and values", page, async () => {
+  await page.goto(`${base}/logs`);
+  const field = page.getByTestId("search-logs");
+  await field.click();
+  await field.pressSequentially("serv");
+  const options = page.getByRole("listbox", { name: "Completions" }).getByRole("option");
+  await options.filter({ hasText: /^service/ }).first().waitFor();
+  await field.press("ArrowDown");
+  await field.press("Enter");
+  await until("the key is written", async () => (await field.inputValue()).startsWith("service"));
+  await options.filter({ hasText: traced.service }).first().waitFor();
+});
+
+await check("a linked line opens by itself", page, async () => {
+  await page.goto(`${base}/logs?line=${traced.time_unix_ns}.${traced.id}&service=${encodeURIComponent(traced.service)}&from=${Math.floor(new Date(traced.time.slice(0, 23) + "Z").getTime() - 60_000)}&to=${Math.floor(new Date(traced.time.slice(0, 23) + "Z").getTime()) + 1}`);
+  await page.getByTestId("log-details").first().waitFor();
+});
+
+await check("the live tail fills, pauses and goes on", page, async () => {
+  await page.goto(`${base}/logs`);
+  await page.getByTestId("live-tail").click();
+  const count = async () => Number.parseInt((await page.getByTestId("tail-count").textContent()).replace(/\D/g, "") || "0", 10);
+  await until("lines come", async () => (await count()) > 0);
+  await page.getByRole("button", { name: "Pause" }).click();
+  const shown = await page.getByTestId("log-line").count();
+  const at = await count();
+  await until("more lines are counted while paused", async () => (await count()) > at);
+  equal(await page.getByTestId("log-line").count(), shown, "lines shown while paused");
+  await page.getByRole("button", { name: "Resume" }).click();
+  await page.getByText("Live", { exact: true }).waitFor();
+});
+
+await check("the time range goes into the address, and a drag zooms", page, async () => {
+  await page.goto(`${base}/logs`);
+  await page.getByTestId("time-range").click();
+  await page.getByRole("button", { name: "Last 5 minutes" }).click();
+  await page.waitForURL(/from=now-5m/);
+  const over = page.getByTestId("log-histogram").locator(".u-over");
+  const box = await over.boundingBox();
+  await page.mouse.move(box.x + box.width * 0.3, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.7, box.y + box.height / 2, { steps: 6 });
+  await page.mouse.up();
+  await page.waitForURL(/from=\d{13}/);
+  await page.goBack();
+  await page.waitForURL(/from=now-5m/);
+});
+
+await check("SQL answers as a table and as a chart", page, async () => {
+  await page.goto(`${base}/sql`);
+  const editor = page.getByTestId("sql-editor");
+  await editor.click();
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText("SELECT date_bin(INTERVAL '1 minute', time) AS minute, count(*) AS spans FROM spans WHERE time > now() - INTERVAL '30 minutes' GROUP BY minute ORDER BY minute");
+  await page.keyboard.press("Control+Enter");
+  await page.waitForURL(/q=SELECT/);
+  await page.getByTestId("sql-result").getByRole("row").nth(1).waitFor();
+  await page.getByTestId("sql-stats").waitFor();
+  await page.goto(`${base}/sql?view=chart&q=${encodeURIComponent("SELECT service, count(*) AS spans FROM spans GROUP BY service")}`);
+  await page.getByTestId("sql-chart").waitFor();
+});
+
+await check("every example of the SQL page runs", page, async () => {
+  await page.goto(`${base}/sql`);
+  await page.getByRole("button", { name: "Examples" }).click();
+  const titles = await page.getByRole("menuitem").allTextContents();
+  that(titles.length >= 5, "there are examples");
+  for (const title of titles) {
+    await page.goto(`${base}/sql`);
+    await page.getByRole("button", { name: "Examples" }).click();
+    await page.getByRole("menuitem", { name: title }).click();
+    await page.waitForURL(/q=/);
+    await until(`an answer to ${title}`, async () => (await page.getByTestId("sql-stats").count()) + (await page.getByTestId("failed").count()) > 0);
+    if ((await page.getByTestId("failed").count()) > 0) throw new Error(`${title}: ${await page.getByTestId("failed").textContent()}`);
+  }
+});
+
+await check("a wrong query says where", page, async () => {
+  await page.goto(`${base}/sql?q=${encodeURIComponent("SELECT *\nFRO spans")}`);
+  await page.getByTestId("failed").waitFor();
+  that(/line 2/i.test(await page.getByTestId("failed").textContent()), "it names line 2");
+});
+
+await check("the palette opens a pasted trace", page, async () => {
+  await page.goto(base);
+  await page.keyboard.press("Control+k");
+  await page.getByRole("combobox", { name: "Search or go to" }).fill(`00-${traced.trace_id}-${traced.span_id}-01`.slice(3, 35));
+  await page.keyboard.press("Enter");
+  await page.waitForURL(new RegExp(traced.trace_id));
+  await page.getByTestId("waterfall").waitFor();
+});
+
+await check("keys go to pages, and help lists them", page, async () => {
+  await page.goto(base);
+  await page.getByTestId("services").waitFor();
+  for (const [key, path] of [["l", "/logs"], ["t", "/traces"], ["s", "/sql"], ["i", "/status"], ["h", "/"]]) {
+    await page.evaluate(() => document.activeElement?.blur());
+    await page.keyboard.press("g");
+    await page.keyboard.press(key);
+    await page.waitForURL((url) => url.pathname === path);
+  }
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keyboard" }).waitFor();
+});
+
+await check("the theme switches and is kept", page, async () => {
+  await page.goto(base);
+  const scheme = () => page.evaluate(() => document.documentElement.getAttribute("data-mantine-color-scheme"));
+  equal(await scheme(), "light", "follows the system");
+  await page.getByTestId("theme-switch").click();
+  await page.getByTestId("theme-switch").click();
+  await until("dark", async () => (await scheme()) === "dark");
+  await page.reload();
+  equal(await scheme(), "dark", "after a reload");
+});
+
+await check("what is not there says so", page, async () => {
+  await page.goto(`${base}/traces/00000000000000000000000000000001`);
+  await page.getByText("There is no such trace here").waitFor();
+  await page.goto(`${base}/nowhere`);
+  await page.getByText("There is no such page").waitFor();
+  const asset = await fetch(`${base}/assets/gone.js`);
+  equal(asset.status, 404, "a missing asset");
+});
+
+const PAGES = ["/", `/services/${encodeURIComponent(busiest)}`, "/traces", `/traces/${traced.trace_id}?span=${traced.span_id}`, `/traces/${traced.trace_id}?span=${traced.span_id}&side=logs&view=spans`, "/logs", `/logs?line=${traced.time_unix_ns}.${traced.id}&service=${encodeURIComponent(traced.service)}`, "/logs?live=1", `/sql?q=${encodeURIComponent("SELECT service, count(*) AS spans FROM spans GROUP BY service")}`, "/status"];
+
+async function axe(where) {
+  await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }));
+  const said = violations.flatMap((violation) => violation.nodes.slice(0, 3).map((node) => `${violation.id} ${node.target.join(" ")} ${node.any[0]?.message ?? node.all[0]?.message ?? ""}`));
+  that(said.length === 0, `${where}: ${said.slice(0, 6).join(" ;; ")}`);
+}
+
+for (const theme of ["light", "dark"]) {
+  for (const path of PAGES) {
+    await check(`axe ${theme} ${path.replace(/[0-9a-f]{16,}/g, "…").slice(0, 60)}`, page, async () => {
+      await page.goto(base + path);
+      await page.evaluate((scheme) => localStorage.setItem("mantine-color-scheme-value", scheme), theme);
+      await page.goto(base + path);
+      await page.waitForLoadState("networkidle").catch(() => undefined);
+      await until("the page is there", async () => (await page.locator("main .panel").count()) > 0 && (await page.locator("main [aria-label=Loading]").count()) === 0);
+      await axe(path);
+    });
+  }
+  await check(`axe ${theme} overlays`, page, async () => {
+    await page.goto(base);
+    await page.getByTestId("services").waitFor();
+    await page.getByTestId("time-range").click();
+    await page.getByLabel("From").waitFor();
+    await axe("time range");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox", { name: "Search or go to" }).waitFor();
+    await page.waitForTimeout(300);
+    await axe("palette");
+  });
+}
+
+if (emptyBase) {
+  const fresh = await open("light");
+  await check("an empty server says how to send, with its own address", fresh, async () => {
+    await fresh.goto(emptyBase);
+    await fresh.getByTestId("first-data").waitFor();
+    const addresses = await fresh.getByTestId("endpoint").allTextContents();
+    that(addresses.some((address) => address === new URL(emptyBase).origin), `one of ${addresses} is this server`);
+    for (const tab of ["curl", "Python", "Node", "Rust", "Collector"]) {
+      await fresh.getByRole("tab", { name: tab }).click();
+      await fresh.getByRole("region", { name: `${tab} snippet` }).waitFor();
+    }
+  });
+  await check("an empty search says what to do", fresh, async () => {
+    for (const path of ["/traces", "/logs"]) {
+      await fresh.goto(emptyBase + path);
+      await fresh.getByTestId("empty").first().waitFor();
+    }
+  });
+}
+
+await browser.close();
+console.log(`web e2e: ${passed} passed, ${failed} failed`);
+process.exit(failed > 0 ? 1 : 0);

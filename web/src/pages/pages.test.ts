@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+
+import type { ServiceRow, Span } from "../api/types";
+import { traceIdIn } from "../shell/Palette";
+import { badness, complaints, slowdown } from "./home/badness";
+import { isLine, permalink } from "./logs/LogDetails";
+import { readHistory, remember } from "./sql/history";
+import { findSpans } from "./traces/find";
+
+function row(service: string, change: Partial<ServiceRow>): ServiceRow {
+  return { service, environment: null, requests: 100, rate: 1, error_share: 0, p50_ms: 5, p95_ms: 9, p99_ms: 12, last_seen: null, series: { requests: [], errors: [], p95_ms: [] }, ...change };
+}
+
+describe("what is wrong", () => {
+  const said = (rows: ServiceRow[]) => complaints(rows).map(({ service, tone, what }) => `${service} ${what} ${tone}`);
+  test("errors, slow tails and services that became slower are named, the worst first", () => {
+    const slower = [...new Array<number>(40).fill(10), ...new Array<number>(10).fill(25)];
+    expect(said([row("calm", {}), row("slow", { p99_ms: 2_000 }), row("slower", { series: { requests: [], errors: [], p95_ms: slower } }), row("some", { error_share: 0.02 }), row("many", { error_share: 0.2 })]))
+      .toEqual(["many errors error", "slow slow warn", "slower slower warn", "some errors warn"]);
+  });
+  test("a few requests are no reason for alarm", () => {
+    expect(said([row("quiet", { requests: 3, error_share: 0.34 })])).toEqual([]);
+  });
+  test("too short a series says nothing about slowing down", () => {
+    expect(slowdown([1, 2, 3, 100])).toBeNull();
+    expect(slowdown([])).toBeNull();
+    expect(slowdown(new Array<null>(50).fill(null))).toBeNull();
+  });
+  test("errors outweigh slowness", () => {
+    expect(badness(row("a", { error_share: 0.01 }))).toBeGreaterThan(badness(row("b", { p99_ms: 60_000 })));
+  });
+});
+
+test("a trace id is found in what was pasted", () => {
+  const id = "0af7651916cd43dd8448eb211c80319c";
+  for (const text of [id, `00-${id}-b7ad6b7169203331-01`, `trace_id=${id.toUpperCase()} x`, `https://x/traces/${id}?a=b`]) expect(traceIdIn(text), text).toBe(id);
+  for (const text of ["", "predict", id.slice(1), `${id}0`]) expect(traceIdIn(text), text).toBeNull();
+});
+
+test("a link to a line finds it again, by id or by its nanoseconds", () => {
+  const line = { id: "a.b", time: "2026-11-21T10:00:00.123456789Z", time_unix_ns: "1795255200123456789", service: "api" } as Parameters<typeof permalink>[0];
+  const address = new URL(permalink(line), "http://x");
+  expect(address.searchParams.get("to")).toBe(String(Date.UTC(2026, 10, 21, 10, 0, 0, 124)));
+  const kept = address.searchParams.get("line") ?? "";
+  expect(isLine(line, kept)).toBe(true);
+  expect(isLine({ ...line, id: "moved" }, kept)).toBe(true);
+  expect(isLine({ ...line, id: "other", time_unix_ns: "1" }, kept)).toBe(false);
+});
+
+test("the same query again moves to the front of the history", () => {
+  const kept = new Map<string, string>();
+  const store = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
+  remember(store, "a", 1);
+  remember(store, "b", 2);
+  expect(remember(store, "a", 3).map((run) => run.sql)).toEqual(["a", "b"]);
+  expect(readHistory(store)).toHaveLength(2);
+  store.setItem("trefoil.sql-history", '[{"sql":5},null,"x"]');
+  expect(readHistory(store)).toEqual([]);
+});
+
+test("spans are found by every word in any place", () => {
+  const span = (name: string, attributes: Record<string, unknown>): Span => ({ name, service: "api", span_id: "1", kind: "server", status: "ok", status_message: null, attributes, events: [] }) as unknown as Span;
+  const list = [span("GET /a", { code: 200 }), span("POST /a", { code: 500, tags: ["x"] })];
+  const check = (find: string, wanted: number[] | null) => expect(findSpans(list, find), find).toEqual(wanted);
+  check("", null);
+  check("get", [0]);
+  check("api", [0, 1]);
+  check("code=500", [1]);
+  check("post x", [1]);
+  check("get code=500", []);
+});
