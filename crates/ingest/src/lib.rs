@@ -1,0 +1,25 @@
+//! Protocols in: receives requests, checks limits, decodes them straight to columns and hands them
+//! to a [`Sink`].
+//!
+//! It promises that a success means that the sink stored the rows, that memory is counted before it
+//! is used, and that what was not taken is counted and said. It stores nothing itself, reads no
+//! clock but the one it is given, and leaves authentication to layers around its routers, which put
+//! a [`model::Tenant`] into the request's extensions.
+
+#![warn(missing_docs)]
+#![cfg_attr(test, recursion_limit = "256")]
+
+mod body;
+mod format;
+mod limits;
+pub mod otlp;
+mod receiver;
+mod refusal;
+mod report;
+mod sink;
+
+pub use format::{Format, UnknownFormat};
+pub use limits::Limits;
+pub use receiver::{Receiver, ReceiverOptions};
+pub use report::{Place, Reason, Report};
+pub use sink::{Sink, SinkError, Write};
