@@ -1,9 +1,11 @@
 //! What the store can be told, with its defaults.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::Table;
 use object_store::ObjectStore;
 use stdx::memory::Budget;
 use url::Url;
@@ -123,10 +125,6 @@ pub struct MaintenanceOptions {
     pub compact_memory_bytes: u64,
     /// How long files stay that no longer belong to the table, for queries that still read them.
     pub vacuum_grace: Duration,
-    /// Files whose newest row is older are removed.
-    pub retention_age: Option<Duration>,
-    /// The oldest files are removed when a table has more than this.
-    pub retention_bytes: Option<u64>,
     /// A checkpoint of the table's log is made every so many commits.
     pub checkpoint_commits: u64,
 }
@@ -141,11 +139,18 @@ impl Default for MaintenanceOptions {
             file_rows_target: 2_000_000,
             compact_memory_bytes: 48 << 20,
             vacuum_grace: Duration::from_secs(15 * 60),
-            retention_age: None,
-            retention_bytes: None,
             checkpoint_commits: 10,
         }
     }
+}
+
+/// How long the rows of a table stay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Files whose newest row is older are removed.
+    pub age: Option<Duration>,
+    /// The oldest files are removed when the table has more than this.
+    pub bytes: Option<u64>,
 }
 
 /// Everything the store can be told.
@@ -165,6 +170,8 @@ pub struct Options {
     pub columns: ColumnOptions,
     /// Files.
     pub maintenance: MaintenanceOptions,
+    /// How long rows stay; for ever in tables that are not named.
+    pub retention: BTreeMap<Table, Retention>,
     /// Whether flushes by size and age and maintenance run by themselves. Without, only the
     /// methods do anything, which is what tests want.
     pub background: bool,
@@ -186,6 +193,7 @@ impl Options {
             flush: FlushOptions::default(),
             columns: ColumnOptions::default(),
             maintenance: MaintenanceOptions::default(),
+            retention: BTreeMap::new(),
             background: true,
             read_cache_bytes: 16 << 20,
             tail_len: 64,

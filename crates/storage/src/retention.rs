@@ -8,7 +8,7 @@ use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 
 use crate::error::Error;
-use crate::options::MaintenanceOptions;
+use crate::options::Retention;
 use crate::snapshot::FileEntry;
 use crate::store::table::TableStore;
 
@@ -16,7 +16,8 @@ use crate::store::table::TableStore;
 /// Returns how many.
 pub(crate) async fn retain(table: &TableStore) -> Result<usize, Error> {
     let now_us = table.clock.now() / 1_000;
-    let removed = expired(&table.files(), now_us, &table.options.maintenance);
+    let kept = table.options.retention.get(&table.table).copied().unwrap_or_default();
+    let removed = expired(&table.files(), now_us, kept);
     if removed.is_empty() {
         return Ok(0);
     }
@@ -35,18 +36,18 @@ pub(crate) async fn retain(table: &TableStore) -> Result<usize, Error> {
 fn expired(
     files: &[Arc<FileEntry>],
     now_us: i64,
-    options: &MaintenanceOptions,
+    kept: Retention,
 ) -> Vec<Arc<FileEntry>> {
     let mut files: Vec<&Arc<FileEntry>> = files.iter().collect();
     files.sort_by_key(|file| file.time_max_us);
     let mut bytes: u64 = files.iter().map(|file| file.size_bytes).sum();
-    let oldest_us = options.retention_age.map_or(i64::MIN, |age| {
+    let oldest_us = kept.age.map_or(i64::MIN, |age| {
         now_us.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX))
     });
     files
         .into_iter()
         .take_while(|file| {
-            let over = options.retention_bytes.is_some_and(|limit| bytes > limit);
+            let over = kept.bytes.is_some_and(|limit| bytes > limit);
             bytes -= file.size_bytes;
             over || file.time_max_us < oldest_us
         })
@@ -119,12 +120,8 @@ mod tests {
         };
         let files = [file("new", 3_000_000), file("old", 1_000_000), file("middle", 2_000_000)];
         let check = |age: Option<u64>, bytes: Option<u64>, expected: &[&str]| {
-            let options = MaintenanceOptions {
-                retention_age: age.map(Duration::from_secs),
-                retention_bytes: bytes,
-                ..MaintenanceOptions::default()
-            };
-            let removed = expired(&files, 4_000_000, &options);
+            let kept = Retention { age: age.map(Duration::from_secs), bytes };
+            let removed = expired(&files, 4_000_000, kept);
             let removed: Vec<_> = removed.iter().map(|f| f.path.as_ref()).collect();
             assert_eq!(removed, expected);
         };
