@@ -20,15 +20,19 @@ use object_store::ObjectStore;
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriterOptions};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{KeyValue, ParquetMetaData};
+use parquet::file::metadata::KeyValue;
+use parquet::file::writer::SerializedFileWriter;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::snapshot::FileEntry;
+use row_group::{RowGroup, Shared};
 
 mod encoding;
+mod footer;
 pub(crate) mod index;
+mod row_group;
 mod stats;
 
 pub(crate) use encoding::SORT_COLUMNS;
@@ -146,7 +150,8 @@ impl Writer {
             let source = Box::new(error);
             object_store::Error::Generic { store: "upload", source }
         });
-        self.abort_on_error(shut_down).await?;
+        // A writer that was shut down, even in vain, cannot be aborted any more.
+        shut_down.map_err(|source| WriteError::Store { path: self.path.clone(), source })?;
         let encoder = self.encoder.take().ok_or(WriteError::Interrupted(self.path.clone()))?;
         Ok(encoder.entry(self.path))
     }
@@ -209,9 +214,23 @@ struct Encoder {
     schema: SchemaRef,
     options: WriteOptions,
     /// Made with the first rows, which tell what encodings suit.
-    writer: Option<ArrowWriter<Vec<u8>>>,
+    file: Option<OpenFile>,
     index: index::Builder,
     summary: Summary,
+}
+
+/// The file under way.
+struct OpenFile {
+    writer: SerializedFileWriter<Vec<u8>>,
+    factory: ArrowRowGroupWriterFactory,
+    row_group: Option<RowGroup>,
+    shared: Vec<Shared>,
+}
+
+impl std::fmt::Debug for OpenFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OpenFile").field("row_group", &self.row_group).finish_non_exhaustive()
+    }
 }
 
 /// What the file's entry says.
@@ -231,7 +250,7 @@ impl Encoder {
         let granules = options.row_group_rows.div_ceil(options.granule_rows).max(1);
         options.row_group_rows = granules * options.granule_rows;
         let index = index::Builder::new(table, &schema, &options);
-        Encoder { table, schema, options, writer: None, index, summary: Summary::default() }
+        Encoder { table, schema, options, file: None, index, summary: Summary::default() }
     }
 
     /// Returns the bytes that are ready.
@@ -240,8 +259,8 @@ impl Encoder {
             return Ok(Bytes::new());
         }
         self.summary.add(batch);
-        let mut writer = match self.writer.take() {
-            Some(writer) => writer,
+        let mut file = match self.file.take() {
+            Some(file) => file,
             None => self.open(batch)?,
         };
         let mut start = 0;
@@ -249,43 +268,49 @@ impl Encoder {
             let rows = self.index.rows_to_boundary().min(batch.num_rows() - start);
             let slice = batch.slice(start, rows);
             self.index.add(&slice);
-            writer.write(&slice)?;
+            file.write(&self.schema, &slice, self.options.row_group_rows)?;
             start += rows;
         }
-        let bytes = std::mem::take(writer.inner_mut());
-        self.writer = Some(writer);
+        let bytes = file.take_bytes()?;
+        self.file = Some(file);
         Ok(self.count(bytes))
     }
 
     fn finish(&mut self) -> Result<Bytes, WriteError> {
-        let Some(mut writer) = self.writer.take() else { return Ok(Bytes::new()) };
-        writer.flush()?;
-        let (json, filters) = self.index.finish(writer.bytes_written() as u64);
+        let Some(mut file) = self.file.take() else { return Ok(Bytes::new()) };
+        file.end_row_group()?;
+        let (json, filters) = self.index.finish(file.writer.bytes_written() as u64);
         for filter in filters {
-            writer.write_all(&filter).map_err(ParquetError::from)?;
+            file.writer.write_all(&filter).map_err(ParquetError::from)?;
         }
-        writer.append_key_value_metadata(KeyValue::new(index::KEY.to_owned(), json));
-        let metadata = writer.finish()?;
-        self.summarize(&metadata);
-        let bytes = std::mem::take(writer.inner_mut());
+        file.writer.append_key_value_metadata(KeyValue::new(index::KEY.to_owned(), json));
+        let mut bytes = file.take_bytes()?;
+        let offset = file.writer.bytes_written();
+        let metadata = file.writer.finish()?;
+        self.summary.stats_json = stats::delta_stats(self.table, &metadata, &self.summary);
+        if file.shared.is_empty() {
+            bytes.append(&mut file.take_bytes()?);
+        } else {
+            let metadata = footer::share(metadata, &file.shared)?;
+            bytes.append(&mut footer::encode(&metadata, offset)?);
+        }
         Ok(self.count(bytes))
     }
 
-    fn open(&self, sample: &RecordBatch) -> Result<ArrowWriter<Vec<u8>>, WriteError> {
+    fn open(&self, sample: &RecordBatch) -> Result<OpenFile, WriteError> {
         let properties = encoding::properties(self.table, sample, &self.options);
         // Without Arrow's own schema in the file, every reader sees plain Parquet types.
         let options =
             ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        Ok(ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(&self.schema), options)?)
+        let schema = Arc::clone(&self.schema);
+        let writer = ArrowWriter::try_new_with_options(Vec::new(), schema, options)?;
+        let (writer, factory) = writer.into_serialized_writer()?;
+        Ok(OpenFile { writer, factory, row_group: None, shared: Vec::new() })
     }
 
     fn count(&mut self, bytes: Vec<u8>) -> Bytes {
         self.summary.size_bytes += bytes.len() as u64;
         Bytes::from(bytes)
-    }
-
-    fn summarize(&mut self, metadata: &ParquetMetaData) {
-        self.summary.stats_json = stats::delta_stats(self.table, metadata, &self.summary);
     }
 
     fn entry(self, path: Path) -> FileEntry {
@@ -302,6 +327,42 @@ impl Encoder {
             has_rest: self.summary.has_rest,
             stats_json: self.summary.stats_json,
         }
+    }
+}
+
+impl OpenFile {
+    /// Adds rows that fit into the row group under way.
+    fn write(
+        &mut self,
+        schema: &SchemaRef,
+        rows: &RecordBatch,
+        row_group_rows: usize,
+    ) -> Result<(), ParquetError> {
+        let mut row_group = match self.row_group.take() {
+            Some(row_group) => row_group,
+            None => {
+                let number = self.writer.flushed_row_groups().len();
+                let columns = self.factory.create_column_writers(number)?;
+                RowGroup::new(Arc::clone(schema), columns)
+            }
+        };
+        row_group.write(rows)?;
+        let is_full = row_group.rows() >= row_group_rows;
+        self.row_group = Some(row_group);
+        if is_full { self.end_row_group() } else { Ok(()) }
+    }
+
+    fn end_row_group(&mut self) -> Result<(), ParquetError> {
+        if let Some(row_group) = self.row_group.take() {
+            self.shared.extend(row_group.finish(&mut self.writer)?);
+        }
+        Ok(())
+    }
+
+    /// What was written since the last call.
+    fn take_bytes(&mut self) -> Result<Vec<u8>, ParquetError> {
+        self.writer.flush()?;
+        Ok(std::mem::take(self.writer.inner_mut()))
     }
 }
 

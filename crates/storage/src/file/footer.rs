@@ -62,13 +62,29 @@ fn renamed(
 
 /// Page index and footer as they stand in a file from `offset` on.
 pub(super) fn encode(metadata: &ParquetMetaData, offset: usize) -> Result<Vec<u8>> {
-    let mut tail = TrackedWrite::new(Tail { skip: offset, bytes: Vec::new() });
-    // The writer counts what goes through it to know where it is in the file.
-    io::copy(&mut io::Read::take(io::repeat(0), offset as u64), &mut tail)?;
-    let mut bytes = Vec::new();
-    let mut sink = TrackedWrite::new(Collect { tail: &mut tail, bytes: &mut bytes });
-    sink.flush()?;
-    drop(sink);
-    ParquetMetaDataWriter::new_with_tracked(tail, metadata).finish()?;
-    Ok(bytes)
+    let mut tail = Tail { skip: offset, bytes: Vec::new() };
+    let mut file = TrackedWrite::new(&mut tail);
+    // The writer knows where in the file it is by counting what went through it.
+    io::copy(&mut io::Read::take(io::repeat(0), offset as u64), &mut file)?;
+    ParquetMetaDataWriter::new_with_tracked(file, metadata).finish()?;
+    Ok(tail.bytes)
+}
+
+/// Keeps what is written behind the first `skip` bytes.
+struct Tail {
+    skip: usize,
+    bytes: Vec<u8>,
+}
+
+impl Write for Tail {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let skipped = self.skip.min(bytes.len());
+        self.skip -= skipped;
+        self.bytes.extend_from_slice(&bytes[skipped..]);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -113,8 +113,7 @@ impl RowGroup {
 
 /// Each attribute column that equals a column of [`COPIES`] in these rows.
 fn equal_pairs(schema: &Schema, rows: &RecordBatch) -> Vec<Pair> {
-    let sources: Vec<usize> =
-        COPIES.iter().filter_map(|name| schema.index_of(name).ok()).collect();
+    let sources: Vec<usize> = COPIES.iter().filter_map(|name| schema.index_of(name).ok()).collect();
     let mut pairs = Vec::new();
     for (copy, field) in schema.fields().iter().enumerate() {
         let is_attribute = AttributeColumn::parse(field.name())

@@ -32,6 +32,7 @@ fn rows(count: i64) -> RecordBatch {
         bytes.append_option((n % 11 == 0).then_some([0xff, 0x00]));
     }
     let attributes: Vec<(&str, ArrayRef)> = vec![
+        ("attributes.request.id", request_id(count, 1_500)),
         ("attributes.text", Arc::new(text.finish())),
         ("attributes.int", Arc::new(int.finish())),
         ("attributes.double", Arc::new(double.finish())),
@@ -76,10 +77,18 @@ fn fixed(count: i64) -> HashMap<&'static str, ArrayRef> {
             "trace_id",
             text(|n| format!("{:032x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64))),
         ),
+        ("request_id", request_id(count, i64::MAX)),
         ("level", text(|n| ["info", "error"][(n % 2) as usize].to_owned())),
         ("body", text(|n| format!("request {n} took {} ms", n % 97))),
         ("severity_number", Arc::new((0..count).map(|n| Some(n % 20)).collect::<Int64Array>())),
     ])
+}
+
+/// Ids, some null; from a row on others.
+fn request_id(count: i64, others_from: i64) -> ArrayRef {
+    let id = |n| if n < others_from { format!("request-{n}") } else { format!("other-{n}") };
+    let ids = (0..count).map(|n| (n % 13 > 0).then(|| id(n)));
+    Arc::new(ids.collect::<StringViewArray>())
 }
 
 async fn written(batches: Vec<RecordBatch>, options: WriteOptions) -> (FileEntry, Bytes) {
@@ -188,6 +197,28 @@ async fn encodings_bloom_filter_and_order_are_in_the_footer() {
     let index = index::TokenIndex::parse(json.expect("positions"), &[1_000; 3], entry.size_bytes)
         .expect("positions fit the file");
     assert_eq!((index.row_groups(), index.granules(2)), (3, 10));
+}
+
+#[tokio::test]
+async fn an_attribute_that_is_a_copy_shares_its_values_row_group_by_row_group() {
+    let (_, bytes) = written(vec![rows(3_000)], small_groups()).await;
+    let metadata = parquet::file::metadata::ParquetMetaDataReader::new()
+        .with_page_index_policy(PageIndexPolicy::Required)
+        .parse_and_finish(&bytes)
+        .expect("a footer");
+    let starts = |row_group: usize| {
+        let group = metadata.row_group(row_group);
+        ["request_id", "attributes.request.id"].map(|name| {
+            let columns = group.columns();
+            let column = columns.iter().find(|c| c.column_descr().name() == name);
+            column.expect("a column").byte_range()
+        })
+    };
+    let shared = [0, 1, 2].map(|row_group| starts(row_group)[0] == starts(row_group)[1]);
+    assert_eq!(shared, [true, false, false]);
+    for group in metadata.offset_index().expect("an index") {
+        assert!(group.iter().all(|column| !column.page_locations().is_empty()));
+    }
 }
 
 #[tokio::test]
