@@ -286,11 +286,11 @@ function sql(text) {
   if (/date_bin|date_trunc/i.test(text)) {
     const now = Math.floor(Date.now() / 60_000) * 60_000;
     const rows = Array.from({ length: 30 }, (_, i) => ["fraud-detection-api", "preprocessing-service"].map((s, k) => [iso(now - (30 - i) * 60_000), s, Math.round(60 + 20 * Math.sin(i / 4 + k) + random() * 8), 4 + random() * 3])).flat();
-    return { columns: [{ name: "minute", type: "Timestamp(µs, \"UTC\")" }, { name: "service", type: "Utf8View" }, { name: "spans", type: "Int64" }, { name: "avg_ms", type: "Float64" }], rows, truncated: false, stats: { ...stats, rows: rows.length } };
+    return { columns: [{ name: "minute", type: "timestamp" }, { name: "service", type: "string" }, { name: "spans", type: "int" }, { name: "avg_ms", type: "double" }], rows, truncated: false, stats: { ...stats, rows: rows.length } };
   }
-  if (/count\(\*\)/i.test(text)) { const rows = [["fraud-detection-api", 5120, 812.4], ["preprocessing-service", 3010, 640.1], ["feature-refresh", 120, 90.2], ["decision-writer", 812, 20.9]]; return { columns: [{ name: "service", type: "Utf8View" }, { name: "spans", type: "Int64" }, { name: "p95_ms", type: "Float64" }], rows, truncated: false, stats: { ...stats, rows: rows.length } }; }
+  if (/count\(\*\)/i.test(text)) { const rows = [["fraud-detection-api", 5120, 812.4], ["preprocessing-service", 3010, 640.1], ["feature-refresh", 120, 90.2], ["decision-writer", 812, 20.9]]; return { columns: [{ name: "service", type: "string" }, { name: "spans", type: "int" }, { name: "p95_ms", type: "double" }], rows, truncated: false, stats: { ...stats, rows: rows.length } }; }
   const rows = logs.slice(-1000).reverse().map((l) => [iso(l.ms), l.service, l.level, l.body, l.trace_id, l.attributes["http.response.status_code"] ?? null]);
-  return { columns: [{ name: "time", type: "Timestamp(µs, \"UTC\")" }, { name: "service", type: "Utf8View" }, { name: "level", type: "Utf8View" }, { name: "body", type: "Utf8View" }, { name: "trace_id", type: "Utf8View" }, { name: "attributes.http.response.status_code", type: "Int64" }], rows, truncated: true, stats: { ...stats, rows: rows.length } };
+  return { columns: [{ name: "time", type: "timestamp" }, { name: "service", type: "string" }, { name: "level", type: "string" }, { name: "body", type: "string" }, { name: "trace_id", type: "string" }, { name: "attributes.http.response.status_code", type: "int" }], rows, truncated: true, stats: { ...stats, rows: rows.length } };
 }
 
 const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };

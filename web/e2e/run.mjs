@@ -244,6 +244,7 @@ await check("a wrong query says where", page, async () => {
 
 await check("the palette opens a pasted trace", page, async () => {
   await page.goto(base);
+  await page.getByTestId("services").waitFor();
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Search or go to" }).fill(`00-${traced.trace_id}-${traced.span_id}-01`.slice(3, 35));
   await page.keyboard.press("Enter");

@@ -9,6 +9,7 @@ import { getJson } from "./client";
 import type {
   Field, FieldValue, LogContext, LogHistogram, LogPage, Operation, Services, Status, Trace, TraceHistogram, TraceList,
 } from "./types";
+import { traceFromWire, type WireTrace } from "./wire";
 
 /** An answer with the range that it was asked for. */
 export type Ranged<T> = { data: T; range: Range };
@@ -61,7 +62,7 @@ export const useTraceHistogram = (filters: TraceFilters, enabled = true) =>
 export function useTrace(id: string): UseQueryResult<Trace> {
   return useQuery({
     queryKey: ["trace", id],
-    queryFn: ({ signal }) => getJson<Trace>(`/api/v1/traces/${encodeURIComponent(id)}`, signal),
+    queryFn: async ({ signal }) => traceFromWire(await getJson<WireTrace>(`/api/v1/traces/${encodeURIComponent(id)}`, signal)),
     // The last spans of a young trace may be on their way.
     refetchInterval: (query) => {
       const trace = query.state.data;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { csvRow } from "./csv";
 import { highlight, parseJsonBody, wordsOf } from "./highlight";
+import { perSecond, whole } from "./rates";
 import { Ring } from "./ring";
 import { reachable, snippets } from "./snippets";
 import { EventStreamParser } from "./sse";
@@ -105,5 +106,16 @@ describe("snippets", () => {
     check("http://[::]:4318", "10.0.0.5", "http://10.0.0.5:4318");
     check("http://other:4318", "10.0.0.5", "http://other:4318");
     check(null, "x", null);
+  });
+});
+
+describe("rates", () => {
+  const range = { start: 5_000, end: 34_000 };
+  test("buckets that are in the range in part are counted by their part, or not at all", () => {
+    expect(perSecond([10, 20, 30, 4], 0, 10_000, range)).toEqual([2, 2, 3, 1]);
+    expect(perSecond([10, 20, 30, 4], 0, 10_000, { start: 8_000, end: 32_000 })).toEqual([null, 2, 3, null]);
+  });
+  test("small lines show whole buckets only", () => {
+    expect(whole(["a", "b", "c", "d"], 0, 10_000, range)).toEqual(["b", "c"]);
   });
 });

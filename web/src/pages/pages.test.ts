@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import type { ServiceRow, Span } from "../api/types";
+import { distinctIds, serverId, traceFromWire } from "../api/wire";
 import { traceIdIn } from "../shell/Palette";
 import { badness, complaints, slowdown } from "./home/badness";
 import { isLine, permalink } from "./logs/LogDetails";
@@ -68,4 +69,17 @@ test("spans are found by every word in any place", () => {
   check("code=500", [1]);
   check("post x", [1]);
   check("get code=500", []);
+});
+
+test("lines that were sent twice are told apart, and known by one id to the server", () => {
+  const line = (id: string) => ({ id }) as Parameters<typeof distinctIds>[0][number];
+  const seen = new Map<string, number>();
+  const ids = [...distinctIds([line("a"), line("a"), line("b")], seen), ...distinctIds([line("a")], seen)].map((one) => one.id);
+  expect(ids).toEqual(["a", "a~2", "b", "a~3"]);
+  expect(ids.map(serverId)).toEqual(["a", "a", "b", "a"]);
+});
+
+test("a span without a service or a link without attributes is shown all the same", () => {
+  const wire = { spans: [{ service: null, events: [], links: [{ trace_id: "t", span_id: "s" }] }] } as unknown as Parameters<typeof traceFromWire>[0];
+  expect(traceFromWire(wire).spans[0]).toMatchObject({ service: "unknown", links: [{ attributes: {} }] });
 });

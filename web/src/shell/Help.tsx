@@ -4,7 +4,7 @@ import { SHORTCUTS } from "./keys";
 
 export default function Help({ close }: { close: () => void }) {
   return (
-    <Modal opened onClose={close} title="Keyboard" size="lg" closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened onClose={close} title="Keyboard" size={820} closeButtonProps={{ "aria-label": "Close" }}>
       <div className="grid three" style={{ gap: 24 }}>
         {SHORTCUTS.map((section) => (
           <section key={section.group}>

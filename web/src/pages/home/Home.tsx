@@ -1,11 +1,12 @@
 import { Link } from "@tanstack/react-router";
 import { IconAlertTriangle, IconCircleCheck } from "@tabler/icons-react";
 
-import { useServices, useStatus } from "../../api/hooks";
-import type { ServiceRow, Status } from "../../api/types";
+import { useServices, useStatus, type Ranged } from "../../api/hooks";
+import type { ServiceRow, Services, Status } from "../../api/types";
 import { Panel, Stat } from "../../components/Panel";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import { useTimeRange } from "../../components/useTimeRange";
+import { whole } from "../../lib/rates";
 import { formatAgo, rangeLabel, timeMs } from "../../lib/time";
 import { formatBytes, formatCount, formatMs, formatPercent, formatRate } from "../../lib/units";
 import { complaints, type Complaint } from "./badness";
@@ -41,10 +42,16 @@ function ServicesPanel({ services, rows }: { services: ReturnType<typeof useServ
           <p>Choose a longer time range above, or look at the <Link to="/status">status</Link> for when data came last.</p>
         </Empty>
       ) : (
-        <ServicesTable rows={rows} />
+        <ServicesTable rows={wholeBuckets(services.data)} />
       )}
     </Panel>
   );
+}
+
+/** The bucket that is being filled would look like a fall. */
+function wholeBuckets({ data, range }: Ranged<Services>): ServiceRow[] {
+  const cut = <T,>(values: readonly T[]) => whole(values, timeMs(data.start), data.step_ms, range);
+  return data.services.map((row) => ({ ...row, series: { requests: cut(row.series.requests), errors: cut(row.series.errors), p95_ms: cut(row.series.p95_ms) } }));
 }
 
 function Wrong({ rows }: { rows: ServiceRow[] }) {

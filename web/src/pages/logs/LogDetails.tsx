@@ -4,6 +4,7 @@ import { useState } from "react";
 
 import { useLogContext } from "../../api/hooks";
 import type { LogRow } from "../../api/types";
+import { serverId } from "../../api/wire";
 import { AttributeGroup, Attributes } from "../../components/Attributes";
 import { Copy, copyText } from "../../components/Copy";
 import { LevelTag } from "../../components/LevelTag";
@@ -63,8 +64,8 @@ function Context({ row }: { row: LogRow }) {
   const lines = [...context.data.before, ...context.data.after];
   return (
     <div className="log-context" role="region" aria-label="Lines around it" data-testid="log-context">
-      {lines.map((line) => (
-        <div key={line.id} className={`row ${line.id === row.id || line.time_unix_ns === row.time_unix_ns ? "here" : ""}`}>
+      {lines.map((line, at) => (
+        <div key={at} className={`row ${line.id === serverId(row.id) ? "here" : ""}`}>
           <span className="mono num dim nowrap">{formatClockMs(timeMs(line.time))}</span>
           <LevelTag level={line.level} />
           <span className="mono ellipsis grow" title={line.body ?? ""}>{line.body}</span>
@@ -79,10 +80,10 @@ const PERMALINK_BEFORE_MS = 900_000;
 
 export function permalink(row: LogRow): string {
   const ms = timeMs(row.time);
-  return `/logs${stringifySearch({ service: row.service, line: `${row.time_unix_ns}.${row.id}`, from: Math.floor(ms - PERMALINK_BEFORE_MS), to: Math.floor(ms) + 1 })}`;
+  return `/logs${stringifySearch({ service: row.service, line: `${row.time_unix_ns}.${serverId(row.id)}`, from: Math.floor(ms - PERMALINK_BEFORE_MS), to: Math.floor(ms) + 1 })}`;
 }
 
 export function isLine(row: LogRow, line: string): boolean {
   const dot = line.indexOf(".");
-  return row.id === line.slice(dot + 1) || (dot > 0 && row.time_unix_ns === line.slice(0, dot));
+  return serverId(row.id) === line.slice(dot + 1) || (dot > 0 && row.time_unix_ns === line.slice(0, dot));
 }

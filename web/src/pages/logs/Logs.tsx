@@ -4,6 +4,7 @@ import { IconBroadcast, IconDownload, IconListDetails, IconTextWrap } from "@tab
 import { useCallback, useMemo, useState } from "react";
 
 import { useFieldValues, useLogHistogram, useLogs, type LogFilters } from "../../api/hooks";
+import { distinctIds } from "../../api/wire";
 import { TimeChart } from "../../charts/TimeChart";
 import { SearchBox } from "../../components/SearchBox";
 import { Segmented } from "../../components/Segmented";
@@ -120,7 +121,10 @@ function Found({ filters, search, wrap, onFilter, change }: { filters: LogFilter
   const direction = search.order === "oldest" ? "oldest" : "newest";
   // Lines do not move under a reader's eyes: with a line open the page does not ask again by itself.
   const logs = useLogs(filters, { live: !reading && direction === "newest" && !search.line, enabled: true, direction });
-  const rows = useMemo(() => logs.data?.pages.flatMap(({ page }) => page.rows) ?? [], [logs.data]);
+  const rows = useMemo(() => {
+    const seen = new Map<string, number>();
+    return logs.data?.pages.flatMap(({ page }) => distinctIds(page.rows, seen)) ?? [];
+  }, [logs.data]);
   const words = useMemo(() => wordsOf(filters.q ?? ""), [filters.q]);
   const line = search.line;
   const initial = useMemo(() => (line ? (rows.find((row) => isLine(row, line))?.id ?? null) : null), [line, rows]);

@@ -40,7 +40,7 @@ export function Tail({ filters, wrap, onFilter }: { filters: LogFilters; wrap: b
     setPaused(null);
     void tailLogs(query, {
       rows: (rows) => {
-        for (const row of rows) ring.push(row);
+        for (const row of rows) ring.push({ ...row, id: `${row.id}~${ring.total}` });
         draw();
       },
       dropped: (rows) => setDropped((was) => was + rows),

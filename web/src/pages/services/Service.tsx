@@ -8,6 +8,7 @@ import { ServiceName } from "../../components/Service";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import { serviceColor, useTheme } from "../../components/useTheme";
 import { useTimeRange } from "../../components/useTimeRange";
+import { perSecond } from "../../lib/rates";
 import { formatClockMs, timeMs, type Range } from "../../lib/time";
 import { formatCount, formatMs, formatPercent, formatRate } from "../../lib/units";
 import { LevelTag } from "../../components/LevelTag";
@@ -49,7 +50,6 @@ function Red({ row, stepMs, start, range }: { row: ServiceRow; stepMs: number; s
   const theme = useTheme();
   const { setRange } = useTimeRange();
   const times = row.series.requests.map((_, at) => start + at * stepMs);
-  const perSecond = stepMs / 1_000;
   const color = serviceColor(row.service, theme);
   const red = theme === "light" ? "#c42b23" : "#ff8a80";
   const chart = { range, onZoom: setRange, height: 150 } as const;
@@ -65,7 +65,7 @@ function Red({ row, stepMs, start, range }: { row: ServiceRow; stepMs: number; s
       </section>
       <div className="grid three">
         <Panel title="Requests" aside={<span className="dim">per second</span>}>
-          <TimeChart {...chart} label="Requests per second over time" kind="area" times={times} format={formatRate} series={[{ name: "requests", color, values: row.series.requests.map((count) => count / perSecond) }]} testId="chart-requests" />
+          <TimeChart {...chart} label="Requests per second over time" kind="area" times={times} format={formatRate} series={[{ name: "requests", color, values: perSecond(row.series.requests, start, stepMs, range) }]} testId="chart-requests" />
         </Panel>
         <Panel title="Errors" aside={<span className="dim">share of requests</span>}>
           <TimeChart {...chart} label="Share of failed requests over time" kind="area" times={times} format={formatPercent} series={[{ name: "errors", color: red, values: share }]} testId="chart-errors" />
@@ -132,8 +132,8 @@ function ErrorLogs({ service }: { service: string }) {
     <Panel flush title="Warnings and errors in its logs" aside={<Link to="/logs" search={{ service, level: "error,fatal,warn" }}>All</Link>}>
       {logs.isPending ? <Skeleton rows={4} /> : logs.isError && !logs.data ? <Failed what="The logs cannot be read" error={logs.error} /> : rows.length === 0 ? <Empty title="No warning and no error in this time" /> : (
         <div style={{ padding: "6px 0" }}>
-          {rows.map((row) => (
-            <div key={row.id} className="row" style={{ padding: "3px 12px" }}>
+          {rows.map((row, at) => (
+            <div key={at} className="row" style={{ padding: "3px 12px" }}>
               <span className="num dim nowrap mono">{formatClockMs(timeMs(row.time))}</span>
               <LevelTag level={row.level} />
               <span className="mono ellipsis grow" title={row.body ?? ""}>{row.body}</span>

@@ -7,6 +7,7 @@ import { useMemo, useRef, useState } from "react";
 
 import type { useTraceLogs } from "../../api/hooks";
 import type { Span, Trace } from "../../api/types";
+import { distinctIds } from "../../api/wire";
 import { LevelTag } from "../../components/LevelTag";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import { serviceColor, useTheme } from "../../components/useTheme";
@@ -17,7 +18,7 @@ export function TraceLogs({ trace, logs, selected, select }: { trace: Trace; log
   const [only, setOnly] = useState(false);
   const theme = useTheme();
   const scroller = useRef<HTMLDivElement>(null);
-  const all = useMemo(() => logs.data?.rows ?? [], [logs.data]);
+  const all = useMemo(() => distinctIds(logs.data?.rows ?? [], new Map()), [logs.data]);
   const rows = useMemo(() => (only && selected ? all.filter((row) => row.span_id === selected.span_id) : all), [all, only, selected]);
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => 40, overscan: 10 });
   if (logs.isPending) return <Skeleton />;

@@ -43,6 +43,10 @@ export function Waterfall({ tree, selected, select, matches, logsOfSpan, openLog
     return next;
   }), []);
 
+  // Spans that came late have other indexes.
+  const count = tree.nodes.length;
+  useEffect(() => setCollapsed(new Set()), [count]);
+
   // What is selected is in sight: its ancestors open, its row scrolled to.
   useEffect(() => {
     if (selected === null) return;
