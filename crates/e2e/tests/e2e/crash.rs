@@ -57,7 +57,7 @@ async fn killed_under_load_it_keeps_every_acknowledged_row_exactly_once() {
     let (_, mut random) = seeded();
     // Small, so that kills meet flushes, commits and compactions and not only the log.
     let mut server = Setup::new()
-        .set("storage.flush_rows", 2_000)
+        .set("storage.flush_bytes", "512KiB")
         .set("storage.flush_age", "300ms")
         .set("storage.compact_interval", "500ms")
         .start()

@@ -161,3 +161,11 @@ async fn an_idle_stop_is_quick() {
     // No tight bound: a machine may be busy. It must not be a drain's whole time limit.
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
 }
+
+#[tokio::test]
+async fn the_configuration_page_is_what_the_binary_says() {
+    let page = e2e::program::root().join("docs/configuration.md");
+    let page = std::fs::read_to_string(&page).expect("docs/configuration.md");
+    let said = run_trefoil(&["docs"]).await.success();
+    assert_eq!(page, said, "`trefoil docs > docs/configuration.md` makes it new");
+}
