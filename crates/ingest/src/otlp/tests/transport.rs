@@ -60,11 +60,20 @@ impl Server {
     }
 
     fn with(sink: MemorySink, budget_bytes: usize, limits: Limits) -> Server {
+        Server::waiting(sink, budget_bytes, limits, Duration::from_secs(30))
+    }
+
+    fn waiting(
+        sink: MemorySink,
+        budget_bytes: usize,
+        limits: Limits,
+        body_timeout: Duration,
+    ) -> Server {
         let sink = Arc::new(sink);
         let budget = Budget::new("ingest", budget_bytes);
         let clock = Clock::manual(RECEIVED_AT);
         let options = ReceiverOptions::new(Arc::clone(&sink) as _, budget.clone(), clock);
-        let receiver = Receiver::new(ReceiverOptions { limits, ..options });
+        let receiver = Receiver::new(ReceiverOptions { limits, body_timeout, ..options });
         let router = otlp_http::router(receiver.clone()).merge(grpc::router(receiver));
         Server { sink, budget, router }
     }
@@ -313,9 +322,11 @@ async fn a_full_budget_is_answered_without_reading_the_body() {
     assert_eq!(server.budget.used_bytes(), 0);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_body_that_does_not_come_is_given_up() {
-    let server = Server::new();
+    let limits = Limits::default();
+    let soon = Duration::from_millis(10);
+    let server = Server::waiting(MemorySink::default(), 64 << 20, limits, soon);
     let never = Body::from_stream(tokio_stream::pending::<Result<Bytes, std::io::Error>>());
     let answer = server.post("/v1/traces", &[PROTOBUF], never).await;
     assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT);
