@@ -26,6 +26,7 @@ mod value;
 mod wire;
 
 use arrow_array::{Array, RecordBatch};
+use arrow_buffer::Buffer;
 use arrow_schema::{ArrowError, DataType};
 use bytes::Bytes;
 use model::{Table, Tenant};
@@ -396,6 +397,6 @@ fn array_bytes(array: &dyn Array) -> usize {
         DataType::Utf8View | DataType::BinaryView => &data.buffers()[..1],
         _ => data.buffers(),
     };
-    let values: usize = own.iter().map(|buffer| buffer.capacity()).sum();
+    let values: usize = own.iter().map(Buffer::capacity).sum();
     OVERHEAD + values + array.nulls().map_or(0, |nulls| nulls.buffer().capacity())
 }

@@ -145,7 +145,7 @@ impl<'a> Origins<'a> {
 
     pub(crate) fn finish(mut self, buffers: &Buffers) -> FinishedOrigins<'a> {
         let of_row = UInt32Array::from(std::mem::take(&mut self.of_row));
-        FinishedOrigins { origins: self, of_row, buffers: buffers.clone() }
+        FinishedOrigins { origins: self, of_row, buffers: Buffers::clone(buffers) }
     }
 }
 

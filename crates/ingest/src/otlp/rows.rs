@@ -191,7 +191,6 @@ fn record_batch(columns: Vec<(Field, ArrayRef)>) -> Result<RecordBatch, ArrowErr
 /// A required `u64` time in nanoseconds as microseconds and the rest.
 #[inline]
 pub(crate) fn split_time(nanos: u64) -> (i64, i16) {
-    #[expect(clippy::cast_possible_truncation, reason = "a remainder of 1,000")]
     let rest = (nanos % 1_000) as i16;
     ((nanos / 1_000).cast_signed(), rest)
 }

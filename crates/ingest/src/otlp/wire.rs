@@ -266,6 +266,7 @@ pub(crate) struct Writer {
 
 /// Where an open message's content starts.
 #[derive(Debug)]
+#[must_use = "a message that was opened has to be closed"]
 pub(crate) struct Open(usize);
 
 impl Writer {
@@ -307,6 +308,7 @@ impl Writer {
 
     /// Ends a message: its length is put in front of it, which moves it when that takes more than
     /// the one byte left for it.
+    #[expect(clippy::needless_pass_by_value, reason = "a message is closed once")]
     pub(crate) fn close(&mut self, open: Open) {
         let Open(start) = open;
         let end = self.out.len();
@@ -325,6 +327,7 @@ impl Writer {
     }
 
     /// Forgets a message that was opened as field `number` and has no content.
+    #[expect(clippy::needless_pass_by_value, reason = "a message is closed once")]
     pub(crate) fn take_back(&mut self, open: Open, number: u32) {
         let Open(start) = open;
         assert_eq!(start, self.out.len(), "only what is still empty can be taken back");
@@ -338,7 +341,6 @@ impl Writer {
 
     fn raw_varint(&mut self, mut value: u64) {
         while value >= 0x80 {
-            #[expect(clippy::cast_possible_truncation, reason = "seven bits and a flag")]
             self.out.push((value & 0x7f) as u8 | 0x80);
             value >>= 7;
         }

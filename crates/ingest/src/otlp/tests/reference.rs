@@ -82,9 +82,9 @@ fn set_attributes(row: &mut Row, scope: Scope, attributes: &[KeyValue], dropped:
     }
     set(row, dropped, json!(sent + cut));
     if scope == Scope::Resource {
-        let mut alias = |column: &str, keys: &[&'static str]| {
+        let mut alias = |column: &str, keys: &[&str]| {
             let texts = keys.iter().filter_map(|key| plain_text_of(*last.get(key)?)).next();
-            keys.iter().for_each(|key| drop(last.remove(key)));
+            last.retain(|key, _| !keys.contains(key));
             if let Some(text) = texts {
                 row.insert(column.to_owned(), json!(text));
             }
@@ -324,7 +324,7 @@ fn double() -> impl Strategy<Value = f64> {
     prop_oneof![
         4 => any::<i32>().prop_map(|n| f64::from(n) / 16.0),
         1 => proptest::sample::select(vec![
-            0.0, -0.0, 1e300, 1e16, 1e15, 1e-7, f64::NAN, f64::INFINITY, f64::NEG_INFINITY,
+            0.0, -0.0, 1e15, 0.25, f64::NAN, f64::INFINITY, f64::NEG_INFINITY,
         ]),
     ]
 }
