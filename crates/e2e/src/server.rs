@@ -30,6 +30,7 @@ impl Setup {
 
     /// Sets the configuration's key `path`, such as `listen.main`.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "callers write values, not references")]
     pub fn set(mut self, path: &str, value: impl ToString) -> Setup {
         self.settings.push((path.to_owned(), value.to_string()));
         self

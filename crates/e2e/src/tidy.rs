@@ -209,7 +209,7 @@ fn functions_fit_a_screen_or_two() {
                 continue;
             }
             // rustfmt puts a function's last brace under its first letter.
-            let close = format!("{}}}", &line[..line.len() - code.len()]);
+            let close = format!("{}}}", line.strip_suffix(code).unwrap_or_default());
             let length = lines.iter().skip(start).position(|line| *line == close).unwrap_or(0);
             if length > FUNCTION_LINES_MAX {
                 long.push(format!("{}:{}: {length} lines", file.display(), start + 1));
