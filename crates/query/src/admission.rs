@@ -67,7 +67,7 @@ impl Drop for Place<'_> {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn the_one_too_many_is_refused_and_a_waiting_one_gets_in() {
         let door = Arc::new(Admission::new(1, 1, Duration::from_secs(5)));
         let first = door.enter().await.expect("room");
@@ -82,9 +82,9 @@ mod tests {
         assert!(waiting.await.is_ok());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn waiting_ends() {
-        let door = Admission::new(1, 1, Duration::from_secs(5));
+        let door = Admission::new(1, 1, Duration::from_millis(5));
         let _first = door.enter().await.expect("room");
         assert!(matches!(door.enter().await, Err(Error::Overloaded)));
         door.close();

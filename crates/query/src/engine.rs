@@ -12,11 +12,11 @@ use datafusion::catalog::{
     CatalogProvider as _, CatalogProviderList as _, MemoryCatalogProvider,
     MemoryCatalogProviderList, SchemaProvider,
 };
+use datafusion::execution::FunctionRegistry as _;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
-use datafusion::execution::FunctionRegistry as _;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::{SQLOptions, SessionConfig};
@@ -76,11 +76,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits {
-            time: Duration::from_secs(30),
-            rows: 100_000,
-            memory_bytes: 256 * 1024 * 1024,
-        }
+        Limits { time: Duration::from_secs(30), rows: 100_000, memory_bytes: 256 * 1024 * 1024 }
     }
 }
 
@@ -216,8 +212,7 @@ impl Engine {
             .tables
             .over(table, batches)
             .ok_or_else(|| Error::statement(format!("there is no table '{table}'")))?;
-        let pinned =
-            Pinned::new(Arc::clone(&self.0.tables), tenant.clone()).with(table, provider);
+        let pinned = Pinned::new(Arc::clone(&self.0.tables), tenant.clone()).with(table, provider);
         self.run(pinned, sql, params, limits).await
     }
 
@@ -245,7 +240,10 @@ impl Engine {
             outcome: Arc::clone(&outcome),
             _permit: permit,
         };
-        #[expect(clippy::disallowed_methods, reason = "on the engine's own runtime; dropping the stream aborts it")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "on the engine's own runtime; dropping the stream aborts it"
+        )]
         let task = AbortOnDrop(runtime.handle().spawn(run.to_end()).abort_handle());
         match start.await {
             Ok(schema) => Ok(QueryStream::new(schema, reader, outcome, task)),
@@ -288,10 +286,8 @@ impl Run {
     }
 
     async fn execute(&mut self, watch: Stopwatch) -> Result<Stats, Error> {
-        let pool = Arc::new(StatementPool::new(
-            Arc::clone(&self.inner.pool),
-            self.limits.memory_bytes,
-        ));
+        let pool =
+            Arc::new(StatementPool::new(Arc::clone(&self.inner.pool), self.limits.memory_bytes));
         let state = self.session(Arc::clone(&pool) as Arc<dyn MemoryPool>)?;
         let plan = self.plan(&state).await?;
         let mut stream = execute_stream(Arc::clone(&plan), state.task_ctx())?;

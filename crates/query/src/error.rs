@@ -52,11 +52,7 @@ pub struct Position {
 impl Error {
     /// A wrong statement, without a place.
     pub(crate) fn statement(message: impl Into<String>) -> Error {
-        Error::Statement(Box::new(Problem {
-            message: message.into(),
-            hint: None,
-            position: None,
-        }))
+        Error::Statement(Box::new(Problem { message: message.into(), hint: None, position: None }))
     }
 
     /// A wrong statement at a place.
@@ -139,8 +135,7 @@ fn problem(error: &DataFusionError, diagnostic: Option<&Diagnostic>) -> Error {
     let hint = guess
         .or_else(|| diagnostic.and_then(|d| d.helps.first()).map(|help| help.message.clone()))
         .or_else(|| attribute_hint(message));
-    let position =
-        diagnostic.and_then(|d| d.span).and_then(Position::from_span).or(found);
+    let position = diagnostic.and_then(|d| d.span).and_then(Position::from_span).or(found);
     Error::Statement(Box::new(Problem { message: lower_first(message), hint, position }))
 }
 
@@ -181,8 +176,13 @@ fn split_guess(message: &str) -> (&str, Option<String>) {
         if let Some(start) = message.find(mark) {
             let (head, guess) = message.split_at(start);
             let head = head.trim_end().trim_end_matches('.').trim_end_matches(',');
-            let guess = guess.split(" Valid fields are ").next().unwrap_or(guess);
-            let guess: String = guess.trim().trim_end_matches(['.', '\n']).chars().take(300).collect();
+            // The list of all fields is long; it only helps where there is no guess.
+            let guess = match guess.split_once("Valid fields are ") {
+                Some((guess, _)) if !guess.is_empty() => guess,
+                _ => guess,
+            };
+            let guess: String =
+                guess.trim().trim_end_matches(['.', '\n']).chars().take(300).collect();
             return (head, Some(lower_first(&guess)));
         }
     }

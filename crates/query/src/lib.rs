@@ -25,6 +25,7 @@ mod tables;
 pub mod testing;
 
 pub use arrow;
+pub use datafusion::catalog::TableProvider;
 pub use engine::{Engine, Limits, Options};
 pub use error::{Error, Position, Problem};
 pub use rewrite::{quote_identifier, quote_text};

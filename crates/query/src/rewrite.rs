@@ -29,8 +29,8 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 
 pub(crate) use columns::Columns;
 use columns::{Access, Rendered};
-pub use names::{quote_identifier, quote_text};
 use names::{Key, normal, scope_word};
+pub use names::{quote_identifier, quote_text};
 
 use crate::{Error, statement};
 
@@ -409,7 +409,9 @@ impl<'a> Rewriter<'a> {
     /// Reads an expression as the access to an attribute.
     fn attribute(&self, expr: &Expr) -> Result<Option<Attribute>, Error> {
         match expr {
-            Expr::CompoundFieldAccess { root, access_chain } => self.subscripted(root, access_chain),
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                self.subscripted(root, access_chain)
+            }
             Expr::CompoundIdentifier(idents) => Ok(self.dotted(idents)),
             Expr::Identifier(ident) if ident.quote_style.is_some() => Ok(self.bare(None, ident)),
             _ => Ok(None),
@@ -417,11 +419,7 @@ impl<'a> Rewriter<'a> {
     }
 
     /// `attributes['k']`, `t.attributes['k']`.
-    fn subscripted(
-        &self,
-        root: &Expr,
-        chain: &[AccessExpr],
-    ) -> Result<Option<Attribute>, Error> {
+    fn subscripted(&self, root: &Expr, chain: &[AccessExpr]) -> Result<Option<Attribute>, Error> {
         let mut path: Vec<&Ident> = match root {
             Expr::Identifier(ident) => vec![ident],
             Expr::CompoundIdentifier(idents) => idents.iter().collect(),
@@ -479,7 +477,12 @@ impl<'a> Rewriter<'a> {
         }
     }
 
-    fn spelled(&self, qualifier: Option<&Ident>, word: &Ident, path: &[Ident]) -> Option<Attribute> {
+    fn spelled(
+        &self,
+        qualifier: Option<&Ident>,
+        word: &Ident,
+        path: &[Ident],
+    ) -> Option<Attribute> {
         let scope = scope_word(&normal(word))?;
         let key = path.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join(".");
         let key = Key { scope, key };
@@ -501,7 +504,8 @@ impl<'a> Rewriter<'a> {
             return None;
         }
         Key::anywhere(&ident.value).into_iter().find_map(|key| {
-            let found = self.names.find(qualifier, &key).filter(|(_, access)| access.is_certain())?;
+            let found =
+                self.names.find(qualifier, &key).filter(|(_, access)| access.is_certain())?;
             Some(Attribute { name: ident.value.clone(), found: Some(found), span: ident.span, key })
         })
     }
@@ -577,8 +581,10 @@ impl Attribute {
         let Some((relation, access)) = self.found else {
             return Ok(Expr::Value(ValueWithSpan { value: Value::Null, span: self.span }));
         };
-        let prefix =
-            relation.as_ref().map(|r| format!("{}.", quote_identifier(&normal(r)))).unwrap_or_default();
+        let prefix = relation
+            .as_ref()
+            .map(|r| format!("{}.", quote_identifier(&normal(r))))
+            .unwrap_or_default();
         match access.render(&prefix, &self.key, numeric) {
             Rendered::Column(name) => {
                 let mut column = Ident::with_quote('"', name);

@@ -123,10 +123,9 @@ fn fill_in(statement: &mut Statement, params: &[Json]) -> Result<(), Error> {
         return Err(*error);
     }
     match filler.used.iter().position(|used| !used) {
-        Some(index) => Err(Error::statement(format!(
-            "parameter ${} is given but not used",
-            index + 1
-        ))),
+        Some(index) => {
+            Err(Error::statement(format!("parameter ${} is given but not used", index + 1)))
+        }
         None => Ok(()),
     }
 }
@@ -207,9 +206,9 @@ mod tests {
         match parse(sql, params) {
             Ok(statement) => statement.to_string(),
             Err(Error::Statement(problem)) => {
-                let at = problem.position.map_or(String::new(), |p| {
-                    format!(" at {}:{}", p.line, p.column)
-                });
+                let at = problem
+                    .position
+                    .map_or(String::new(), |p| format!(" at {}:{}", p.line, p.column));
                 format!("error{at}: {}", problem.message)
             }
             Err(error) => format!("{error:?}"),

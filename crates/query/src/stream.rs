@@ -98,7 +98,9 @@ impl Stream for QueryStream {
             }
             Some(Err(error)) => Poll::Ready(Some(Err(error))),
             // The task ended without a word: it panicked, or the runtime went away.
-            None => Poll::Ready(Some(Err(Error::Internal("the query's task ended early".to_owned())))),
+            None => {
+                Poll::Ready(Some(Err(Error::Internal("the query's task ended early".to_owned()))))
+            }
         }
     }
 }

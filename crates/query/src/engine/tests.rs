@@ -60,7 +60,10 @@ fn time_is_compared_with_text_and_with_now() {
 
 #[test]
 fn the_time_filter_reaches_the_scan_as_a_plain_comparison() {
-    let plan = check("EXPLAIN SELECT count(*) FROM spans WHERE time >= now() - interval '1 hour' AND time < $1", &[json!("2026-11-21T04:00:00Z")]);
+    let plan = check(
+        "EXPLAIN SELECT count(*) FROM spans WHERE time >= now() - interval '1 hour' AND time < $1",
+        &[json!("2026-11-21T04:00:00Z")],
+    );
     assert!(plan.contains("time@0 >= 17952"), "{plan}");
     assert!(!plan.contains("CAST(time"), "{plan}");
 }
@@ -144,7 +147,14 @@ async fn a_statement_runs_over_given_rows() {
     let rows = tables.batches(Table::Logs)[0].slice(1, 1);
     let sql = "SELECT body FROM logs WHERE attributes['logger'] = $1";
     let stream = engine()
-        .sql_over(&Tenant::default(), "logs", vec![rows], sql, &[json!("client")], Limits::default())
+        .sql_over(
+            &Tenant::default(),
+            "logs",
+            vec![rows],
+            sql,
+            &[json!("client")],
+            Limits::default(),
+        )
         .await
         .expect("runs");
     let answer = stream.collect().await.expect("ends");

@@ -22,7 +22,7 @@ pub(super) struct MatchText {
 
 impl MatchText {
     pub(super) fn new() -> MatchText {
-        MatchText { signature: Signature::string(2, Volatility::Immutable) }
+        MatchText { signature: Signature::any(2, Volatility::Immutable) }
     }
 }
 
@@ -35,7 +35,10 @@ impl ScalarUDFImpl for MatchText {
         &self.signature
     }
 
-    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+    fn return_type(&self, args: &[DataType]) -> Result<DataType> {
+        if !args.iter().all(|t| t.is_string() || t.is_null()) {
+            return plan_err!("match_text takes a text and words");
+        }
         Ok(DataType::Boolean)
     }
 

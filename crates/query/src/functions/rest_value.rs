@@ -26,8 +26,9 @@ pub(super) struct RestValue {
 }
 
 impl RestValue {
+    /// Takes anything: a literal that is brought to another type is no literal while planning.
     pub(super) fn new() -> RestValue {
-        RestValue { signature: Signature::string(3, Volatility::Immutable) }
+        RestValue { signature: Signature::any(3, Volatility::Immutable) }
     }
 }
 
@@ -47,7 +48,9 @@ impl ScalarUDFImpl for RestValue {
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
         let word = args.scalar_arguments.get(2).copied().flatten();
         let Some(Some(word)) = word.and_then(ScalarValue::try_as_str) else {
-            return plan_err!("rest_value: the type must be a literal: 'string', 'int', 'double' or 'bool'");
+            return plan_err!(
+                "rest_value: the type must be a literal: 'string', 'int', 'double' or 'bool'"
+            );
         };
         Ok(Arc::new(Field::new(self.name(), data_type(word)?, true)))
     }
@@ -80,7 +83,9 @@ fn data_type(word: &str) -> Result<DataType> {
         "int" => Ok(DataType::Int64),
         "double" => Ok(DataType::Float64),
         "bool" => Ok(DataType::Boolean),
-        other => plan_err!("rest_value: unknown type '{other}': 'string', 'int', 'double' or 'bool'"),
+        other => {
+            plan_err!("rest_value: unknown type '{other}': 'string', 'int', 'double' or 'bool'")
+        }
     }
 }
 

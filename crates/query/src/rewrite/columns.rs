@@ -163,8 +163,11 @@ impl Access {
         if let ([(name, _)], None, false) = (self.columns.as_slice(), self.rest, text_as_number) {
             return Rendered::Column(name.clone());
         }
-        let mut parts: Vec<String> =
-            self.columns.iter().map(|(name, data_type)| self.part(prefix, name, data_type.as_ref(), kind)).collect();
+        let mut parts: Vec<String> = self
+            .columns
+            .iter()
+            .map(|(name, data_type)| self.part(prefix, name, data_type.as_ref(), kind))
+            .collect();
         if let Some(rest_type) = self.rest {
             let word = match kind {
                 Kind::Text => AttributeType::String,
@@ -202,9 +205,7 @@ impl Access {
         let mut types: Vec<Option<&DataType>> =
             self.columns.iter().map(|(_, data_type)| data_type.as_ref()).collect();
         types.extend(rest.as_ref().map(Some));
-        let number = |t: &Option<&DataType>| {
-            matches!(t, Some(DataType::Int64 | DataType::Float64))
-        };
+        let number = |t: &Option<&DataType>| matches!(t, Some(DataType::Int64 | DataType::Float64));
         if types.iter().all(|t| *t == Some(&DataType::Utf8View)) {
             Kind::Text
         } else if types.iter().all(|t| Some(t) == types.first()) {

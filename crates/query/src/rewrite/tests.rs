@@ -49,7 +49,7 @@ impl Lookup for Fixture {
 }
 
 fn check(sql: &str) -> String {
-    let result = crate::statement::parse(sql, &[]).and_then(|mut statement| {
+    let result = statement::parse(sql, &[]).and_then(|mut statement| {
         rewrite(&mut statement, &Fixture)?;
         Ok(statement.to_string())
     });
