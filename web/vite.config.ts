@@ -34,6 +34,12 @@ const server = process.env["TREFOIL_URL"] ?? "http://127.0.0.1:3000";
 
 export default defineConfig({
   plugins: [react(), brotliSiblings()],
-  build: { outDir: "dist", emptyOutDir: true, target: "es2022", chunkSizeWarningLimit: 700, modulePreload: { polyfill: false } },
+  build: {
+    outDir: "dist",
+    emptyOutDir: true,
+    target: "es2022",
+    chunkSizeWarningLimit: 700,
+    modulePreload: { polyfill: false },
+  },
   server: { proxy: { "/api": server, "/v1": server, "/-": server } },
 });

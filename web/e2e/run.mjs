@@ -11,20 +11,42 @@ const base = (process.env.BASE_URL ?? "http://127.0.0.1:8787").replace(/\/$/, ""
 const emptyBase = process.env.BASE_URL_EMPTY?.replace(/\/$/, "");
 const shots = process.env.SHOTS;
 const axeSource = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const ARGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+const ARGS = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 const TIMEOUT_MS = 15_000;
 
 let passed = 0;
 let failed = 0;
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGS });
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ARGS,
+});
 
 async function open(colorScheme, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"], bypassCSP: false, ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    colorScheme,
+    reducedMotion: "reduce",
+    permissions: ["clipboard-read", "clipboard-write"],
+    bypassCSP: false,
+    ...options,
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(TIMEOUT_MS);
   page.faults = [];
   page.on("pageerror", (error) => page.faults.push(error.message));
-  page.on("console", (message) => { if (message.type() === "error" && !/Failed to load resource/.test(message.text())) page.faults.push(message.text()); });
+  page.on("console", (message) => {
+    if (message.type() === "error" && !/Failed to load resource/.test(message.text()))
+      page.faults.push(message.text());
+  });
   return page;
 }
 
@@ -39,12 +61,16 @@ async function check(name, page, body) {
   } catch (error) {
     failed += 1;
     console.log(`FAIL ${name}: ${String(error.message).split("\n").slice(0, 4).join(" | ")}`);
-    if (shots) await mkdir(shots, { recursive: true }).then(() => page.screenshot({ path: `${shots}/${name.replace(/\W+/g, "-")}.png` })).catch(() => undefined);
+    if (shots)
+      await mkdir(shots, { recursive: true })
+        .then(() => page.screenshot({ path: `${shots}/${name.replace(/\W+/g, "-")}.png` }))
+        .catch(() => undefined);
   }
 }
 
 function equal(actual, wanted, what) {
-  if (actual !== wanted) throw new Error(`${what}: ${JSON.stringify(actual)}, wanted ${JSON.stringify(wanted)}`);
+  if (actual !== wanted)
+    throw new Error(`${what}: ${JSON.stringify(actual)}, wanted ${JSON.stringify(wanted)}`);
 }
 function that(condition, what) {
   if (!condition) throw new Error(what);
@@ -70,7 +96,9 @@ const { services } = await api(`/api/v1/services?${window15()}`);
 that(services.length > 0, "the server has no services: start it with demo data");
 const busiest = [...services].sort((a, b) => b.requests - a.requests)[0].service;
 const { rows: recentLogs } = await api(`/api/v1/logs?${window15()}&limit=500`);
-const traced = recentLogs.find((row) => row.trace_id && row.span_id && Date.now() - new Date(row.time) > 10_000) ?? recentLogs.find((row) => row.trace_id && row.span_id);
+const traced =
+  recentLogs.find((row) => row.trace_id && row.span_id && Date.now() - new Date(row.time) > 10_000) ??
+  recentLogs.find((row) => row.trace_id && row.span_id);
 that(traced, "no log line has a trace id");
 
 const page = await open("light");
@@ -79,7 +107,10 @@ await check("home shows the services and the ingest", page, async () => {
   await page.goto(base);
   await page.getByTestId("services").waitFor();
   for (const { service } of services.slice(0, 5)) await page.getByTestId(`service-${service}`).waitFor();
-  await page.getByTestId("ingest").getByText(/log lines/).waitFor();
+  await page
+    .getByTestId("ingest")
+    .getByText(/log lines/)
+    .waitFor();
 });
 
 await check("service, trace, span, its logs and back: a click each", page, async () => {
@@ -127,7 +158,10 @@ await check("the trace page is walked by keys", page, async () => {
   await page.waitForURL(/span=/);
   const before = await page.getByTestId("span-row").count();
   await page.keyboard.press("[");
-  await until("fewer rows when all is closed", async () => before === 1 || (await page.getByTestId("span-row").count()) < before);
+  await until(
+    "fewer rows when all is closed",
+    async () => before === 1 || (await page.getByTestId("span-row").count()) < before,
+  );
   await page.keyboard.press("]");
   await until("all rows again", async () => (await page.getByTestId("span-row").count()) === before);
   await page.getByRole("tab", { name: "Spans" }).click();
@@ -137,11 +171,17 @@ await check("the trace page is walked by keys", page, async () => {
 await check("attributes lead to a search", page, async () => {
   await page.goto(`${base}/traces/${traced.trace_id}?span=${traced.span_id}`);
   await page.getByTestId("span-details").waitFor();
-  const link = page.getByTestId("span-details").getByRole("link", { name: /^Search traces with this/ }).first();
+  const link = page
+    .getByTestId("span-details")
+    .getByRole("link", { name: /^Search traces with this/ })
+    .first();
   await link.focus();
   await link.press("Enter");
   await page.waitForURL(/\/traces\?.*q=/);
-  await until("a result or a reasoned empty one", async () => (await page.getByTestId("trace-row").count()) + (await page.getByTestId("empty").count()) > 0);
+  await until(
+    "a result or a reasoned empty one",
+    async () => (await page.getByTestId("trace-row").count()) + (await page.getByTestId("empty").count()) > 0,
+  );
 });
 
 await check("logs are searched by words and attributes, and a line opens", page, async () => {
@@ -150,13 +190,25 @@ await check("logs are searched by words and attributes, and a line opens", page,
   await page.getByTestId("search-logs").fill(`trace_id:${traced.trace_id}`);
   await page.keyboard.press("Enter");
   await page.waitForURL(/q=trace_id/);
-  const { rows } = await api(`/api/v1/logs?${window15()}&q=${encodeURIComponent(`trace_id:${traced.trace_id}`)}`);
-  await until("only the trace's lines", async () => (await page.getByTestId("log-line").count()) === Math.min(rows.length, 30) || rows.length > 20);
-  await page.getByRole("button", { name: /^Open line of/ }).first().click();
+  const { rows } = await api(
+    `/api/v1/logs?${window15()}&q=${encodeURIComponent(`trace_id:${traced.trace_id}`)}`,
+  );
+  await until(
+    "only the trace's lines",
+    async () =>
+      (await page.getByTestId("log-line").count()) === Math.min(rows.length, 30) || rows.length > 20,
+  );
+  await page
+    .getByRole("button", { name: /^Open line of/ })
+    .first()
+    .click();
   await page.getByTestId("log-details").waitFor();
   await page.getByRole("button", { name: "Lines around it" }).click();
   await page.getByTestId("log-context").waitFor();
-  await page.getByRole("button", { name: /^Only lines with this/ }).first().focus();
+  await page
+    .getByRole("button", { name: /^Only lines with this/ })
+    .first()
+    .focus();
 });
 
 await check("the search completes keys and values", page, async () => {
@@ -165,7 +217,10 @@ await check("the search completes keys and values", page, async () => {
   await field.click();
   await field.pressSequentially("serv");
   const options = page.getByRole("listbox", { name: "Completions" }).getByRole("option");
-  await options.filter({ hasText: /^service/ }).first().waitFor();
+  await options
+    .filter({ hasText: /^service/ })
+    .first()
+    .waitFor();
   await field.press("ArrowDown");
   await field.press("Enter");
   await until("the key is written", async () => (await field.inputValue()).startsWith("service"));
@@ -173,14 +228,17 @@ await check("the search completes keys and values", page, async () => {
 });
 
 await check("a linked line opens by itself", page, async () => {
-  await page.goto(`${base}/logs?line=${traced.time_unix_ns}.${traced.id}&service=${encodeURIComponent(traced.service)}&from=${Math.floor(new Date(traced.time.slice(0, 23) + "Z").getTime() - 60_000)}&to=${Math.floor(new Date(traced.time.slice(0, 23) + "Z").getTime()) + 1}`);
+  await page.goto(
+    `${base}/logs?line=${traced.time_unix_ns}.${traced.id}&service=${encodeURIComponent(traced.service)}&from=${Math.floor(new Date(traced.time.slice(0, 23) + "Z").getTime() - 60_000)}&to=${Math.floor(new Date(traced.time.slice(0, 23) + "Z").getTime()) + 1}`,
+  );
   await page.getByTestId("log-details").first().waitFor();
 });
 
 await check("the live tail fills, pauses and goes on", page, async () => {
   await page.goto(`${base}/logs`);
   await page.getByTestId("live-tail").click();
-  const count = async () => Number.parseInt((await page.getByTestId("tail-count").textContent()).replace(/\D/g, "") || "0", 10);
+  const count = async () =>
+    Number.parseInt((await page.getByTestId("tail-count").textContent()).replace(/\D/g, "") || "0", 10);
   await until("lines come", async () => (await count()) > 0);
   await page.getByRole("button", { name: "Pause" }).click();
   const shown = await page.getByTestId("log-line").count();
@@ -212,12 +270,16 @@ await check("SQL answers as a table and as a chart", page, async () => {
   const editor = page.getByTestId("sql-editor");
   await editor.click();
   await page.keyboard.press("Control+a");
-  await page.keyboard.insertText("SELECT date_bin(INTERVAL '1 minute', time) AS minute, count(*) AS spans FROM spans WHERE time > now() - INTERVAL '30 minutes' GROUP BY minute ORDER BY minute");
+  await page.keyboard.insertText(
+    "SELECT date_bin(INTERVAL '1 minute', time) AS minute, count(*) AS spans FROM spans WHERE time > now() - INTERVAL '30 minutes' GROUP BY minute ORDER BY minute",
+  );
   await page.keyboard.press("Control+Enter");
   await page.waitForURL(/q=SELECT/);
   await page.getByTestId("sql-result").getByRole("row").nth(1).waitFor();
   await page.getByTestId("sql-stats").waitFor();
-  await page.goto(`${base}/sql?view=chart&q=${encodeURIComponent("SELECT service, count(*) AS spans FROM spans GROUP BY service")}`);
+  await page.goto(
+    `${base}/sql?view=chart&q=${encodeURIComponent("SELECT service, count(*) AS spans FROM spans GROUP BY service")}`,
+  );
   await page.getByTestId("sql-chart").waitFor();
 });
 
@@ -231,8 +293,13 @@ await check("every example of the SQL page runs", page, async () => {
     await page.getByRole("button", { name: "Examples" }).click();
     await page.getByRole("menuitem", { name: title }).click();
     await page.waitForURL(/q=/);
-    await until(`an answer to ${title}`, async () => (await page.getByTestId("sql-stats").count()) + (await page.getByTestId("failed").count()) > 0);
-    if ((await page.getByTestId("failed").count()) > 0) throw new Error(`${title}: ${await page.getByTestId("failed").textContent()}`);
+    await until(
+      `an answer to ${title}`,
+      async () =>
+        (await page.getByTestId("sql-stats").count()) + (await page.getByTestId("failed").count()) > 0,
+    );
+    if ((await page.getByTestId("failed").count()) > 0)
+      throw new Error(`${title}: ${await page.getByTestId("failed").textContent()}`);
   }
 });
 
@@ -246,7 +313,9 @@ await check("the palette opens a pasted trace", page, async () => {
   await page.goto(base);
   await page.getByTestId("services").waitFor();
   await page.keyboard.press("Control+k");
-  await page.getByRole("combobox", { name: "Search or go to" }).fill(`00-${traced.trace_id}-${traced.span_id}-01`.slice(3, 35));
+  await page
+    .getByRole("combobox", { name: "Search or go to" })
+    .fill(`00-${traced.trace_id}-${traced.span_id}-01`.slice(3, 35));
   await page.keyboard.press("Enter");
   await page.waitForURL(new RegExp(traced.trace_id));
   await page.getByTestId("waterfall").waitFor();
@@ -255,7 +324,13 @@ await check("the palette opens a pasted trace", page, async () => {
 await check("keys go to pages, and help lists them", page, async () => {
   await page.goto(base);
   await page.getByTestId("services").waitFor();
-  for (const [key, path] of [["l", "/logs"], ["t", "/traces"], ["s", "/sql"], ["i", "/status"], ["h", "/"]]) {
+  for (const [key, path] of [
+    ["l", "/logs"],
+    ["t", "/traces"],
+    ["s", "/sql"],
+    ["i", "/status"],
+    ["h", "/"],
+  ]) {
     await page.evaluate(() => document.activeElement?.blur());
     await page.keyboard.press("g");
     await page.keyboard.press(key);
@@ -267,7 +342,8 @@ await check("keys go to pages, and help lists them", page, async () => {
 
 await check("the theme switches and is kept", page, async () => {
   await page.goto(base);
-  const scheme = () => page.evaluate(() => document.documentElement.getAttribute("data-mantine-color-scheme"));
+  const scheme = () =>
+    page.evaluate(() => document.documentElement.getAttribute("data-mantine-color-scheme"));
   equal(await scheme(), "light", "follows the system");
   await page.getByTestId("theme-switch").click();
   await page.getByTestId("theme-switch").click();
@@ -285,12 +361,32 @@ await check("what is not there says so", page, async () => {
   equal(asset.status, 404, "a missing asset");
 });
 
-const PAGES = ["/", `/services/${encodeURIComponent(busiest)}`, "/traces", `/traces/${traced.trace_id}?span=${traced.span_id}`, `/traces/${traced.trace_id}?span=${traced.span_id}&side=logs&view=spans`, "/logs", `/logs?line=${traced.time_unix_ns}.${traced.id}&service=${encodeURIComponent(traced.service)}`, "/logs?live=1", `/sql?q=${encodeURIComponent("SELECT service, count(*) AS spans FROM spans GROUP BY service")}`, "/status"];
+const PAGES = [
+  "/",
+  `/services/${encodeURIComponent(busiest)}`,
+  "/traces",
+  `/traces/${traced.trace_id}?span=${traced.span_id}`,
+  `/traces/${traced.trace_id}?span=${traced.span_id}&side=logs&view=spans`,
+  "/logs",
+  `/logs?line=${traced.time_unix_ns}.${traced.id}&service=${encodeURIComponent(traced.service)}`,
+  "/logs?live=1",
+  `/sql?q=${encodeURIComponent("SELECT service, count(*) AS spans FROM spans GROUP BY service")}`,
+  "/status",
+];
 
 async function axe(where) {
   await page.evaluate(axeSource);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }));
-  const said = violations.flatMap((violation) => violation.nodes.slice(0, 3).map((node) => `${violation.id} ${node.target.join(" ")} ${node.any[0]?.message ?? node.all[0]?.message ?? ""}`));
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }),
+  );
+  const said = violations.flatMap((violation) =>
+    violation.nodes
+      .slice(0, 3)
+      .map(
+        (node) =>
+          `${violation.id} ${node.target.join(" ")} ${node.any[0]?.message ?? node.all[0]?.message ?? ""}`,
+      ),
+  );
   that(said.length === 0, `${where}: ${said.slice(0, 6).join(" ;; ")}`);
 }
 
@@ -301,7 +397,12 @@ for (const theme of ["light", "dark"]) {
       await page.evaluate((scheme) => localStorage.setItem("mantine-color-scheme-value", scheme), theme);
       await page.goto(base + path);
       await page.waitForLoadState("networkidle").catch(() => undefined);
-      await until("the page is there", async () => (await page.locator("main .panel").count()) > 0 && (await page.locator("main [aria-label=Loading]").count()) === 0);
+      await until(
+        "the page is there",
+        async () =>
+          (await page.locator("main .panel").count()) > 0 &&
+          (await page.locator("main [aria-label=Loading]").count()) === 0,
+      );
       await axe(path);
     });
   }
@@ -325,7 +426,10 @@ if (emptyBase) {
     await fresh.goto(emptyBase);
     await fresh.getByTestId("first-data").waitFor();
     const addresses = await fresh.getByTestId("endpoint").allTextContents();
-    that(addresses.some((address) => address === new URL(emptyBase).origin), `one of ${addresses} is this server`);
+    that(
+      addresses.some((address) => address === new URL(emptyBase).origin),
+      `one of ${addresses} is this server`,
+    );
     for (const tab of ["curl", "Python", "Node", "Rust", "Collector"]) {
       await fresh.getByRole("tab", { name: tab }).click();
       await fresh.getByRole("region", { name: `${tab} snippet` }).waitFor();

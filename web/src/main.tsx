@@ -17,7 +17,8 @@ const queryClient = new QueryClient({
       staleTime: 2_000,
       refetchOnWindowFocus: false,
       // What the server refused it would refuse again; only silence is worth a second try.
-      retry: (count, error) => count < 2 && error instanceof ApiError && (error.status === 0 || error.status === 503),
+      retry: (count, error) =>
+        count < 2 && error instanceof ApiError && (error.status === 0 || error.status === 503),
     },
   },
 });

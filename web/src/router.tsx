@@ -1,6 +1,12 @@
 /** The pages and what their addresses carry. A page is one directory and one route here. */
 
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, retainSearchParams } from "@tanstack/react-router";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  retainSearchParams,
+} from "@tanstack/react-router";
 
 import { parseSearch, pick, stringifySearch } from "./lib/url";
 import { Crash, NotFound } from "./shell/Crash";
@@ -29,7 +35,8 @@ const service = createRoute({
 const traces = createRoute({
   getParentRoute: () => root,
   path: "/traces",
-  validateSearch: (search: Record<string, unknown>) => pick(search, ["service", "operation", "status", "min", "max", "q", "sort"]),
+  validateSearch: (search: Record<string, unknown>) =>
+    pick(search, ["service", "operation", "status", "min", "max", "q", "sort"]),
   component: lazyRouteComponent(() => import("./pages/traces/Traces"), "Traces"),
 });
 
@@ -43,7 +50,8 @@ const trace = createRoute({
 const logs = createRoute({
   getParentRoute: () => root,
   path: "/logs",
-  validateSearch: (search: Record<string, unknown>) => pick(search, ["q", "service", "level", "line", "live", "wrap", "order"]),
+  validateSearch: (search: Record<string, unknown>) =>
+    pick(search, ["q", "service", "level", "line", "live", "wrap", "order"]),
   component: lazyRouteComponent(() => import("./pages/logs/Logs"), "Logs"),
 });
 

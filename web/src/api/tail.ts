@@ -19,7 +19,10 @@ export async function tailLogs(query: string, handlers: TailHandlers, signal: Ab
   while (!signal.aborted) {
     handlers.state("connecting", null);
     try {
-      const response = await request(`/api/v1/logs/tail${query}`, { signal, headers: { accept: "text/event-stream" } });
+      const response = await request(`/api/v1/logs/tail${query}`, {
+        signal,
+        headers: { accept: "text/event-stream" },
+      });
       handlers.state("open", null);
       wait = RETRY_MS_MIN;
       await read(response, handlers);
@@ -50,9 +53,13 @@ async function read(response: Response, handlers: TailHandlers): Promise<void> {
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      resolve();
-    }, { once: true });
+    signal.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
   });
 }

@@ -142,7 +142,11 @@ export type LogRow = {
 };
 
 export type LogPage = { rows: LogRow[]; next: string | null; stats?: QueryStats };
-export type LogHistogram = { step_ms: number; buckets: { time_ms: number; counts: Record<string, number> }[]; total: number };
+export type LogHistogram = {
+  step_ms: number;
+  buckets: { time_ms: number; counts: Record<string, number> }[];
+  total: number;
+};
 export type LogContext = { before: LogRow[]; after: LogRow[] };
 
 export type FieldScope = "column" | "attributes" | "resource" | "scope";

@@ -51,7 +51,11 @@ export function TimeChart(props: TimeChartProps) {
   useEffect(() => {
     const element = host.current;
     if (!element) return undefined;
-    const chart = new uPlot(options(element.clientWidth, theme, latest, setTip), plotData(latest.current), element);
+    const chart = new uPlot(
+      options(element.clientWidth, theme, latest, setTip),
+      plotData(latest.current),
+      element,
+    );
     plot.current = chart;
     const observer = new ResizeObserver(() => {
       const width = element.clientWidth;
@@ -76,13 +80,25 @@ export function TimeChart(props: TimeChartProps) {
 
   return (
     <div>
-      <div className="chart" role="img" aria-label={label} data-testid={testId} style={{ height }} onMouseLeave={() => setTip(null)}>
+      <div
+        className="chart"
+        role="img"
+        aria-label={label}
+        data-testid={testId}
+        style={{ height }}
+        onMouseLeave={() => setTip(null)}
+      >
         <div ref={host} />
         {tip && times[tip.index] !== undefined && <ChartTip {...props} tip={tip} format={format} />}
       </div>
       {legend && (
         <div className="legend">
-          {series.map((one) => <span key={one.name}><span className="swatch" aria-hidden style={{ background: one.color }} />{one.name}</span>)}
+          {series.map((one) => (
+            <span key={one.name}>
+              <span className="swatch" aria-hidden style={{ background: one.color }} />
+              {one.name}
+            </span>
+          ))}
         </div>
       )}
     </div>
@@ -120,13 +136,25 @@ function plotData({ times, series, kind }: TimeChartProps): uPlot.AlignedData {
   return [times as number[], ...stacked.reverse()];
 }
 
-function options(width: number, theme: Theme, latest: React.RefObject<TimeChartProps>, setTip: (tip: Tip | null) => void): uPlot.Options {
+function options(
+  width: number,
+  theme: Theme,
+  latest: React.RefObject<TimeChartProps>,
+  setTip: (tip: Tip | null) => void,
+): uPlot.Options {
   const { series, kind, height = 160 } = latest.current;
-  const axis = { stroke: AXIS[theme].text, font: "11px Inter Variable, sans-serif", ticks: { show: false }, grid: { stroke: AXIS[theme].grid, width: 1 } };
+  const axis = {
+    stroke: AXIS[theme].text,
+    font: "11px Inter Variable, sans-serif",
+    ticks: { show: false },
+    grid: { stroke: AXIS[theme].grid, width: 1 },
+  };
   const drawn = kind === "bars" ? [...series].reverse() : series;
   const bars = uPlot.paths.bars?.({ size: [0.86, 60], align: 1 });
   return {
-    width, height, ms: 1,
+    width,
+    height,
+    ms: 1,
     legend: { show: false },
     padding: [8, 8, 0, 0],
     scales: {
@@ -134,28 +162,69 @@ function options(width: number, theme: Theme, latest: React.RefObject<TimeChartP
       y: { range: (_u, _min, max) => [0, Number.isFinite(max) && max > 0 ? max * 1.08 : 1] },
     },
     cursor: {
-      sync: { key: "trefoil" }, y: false,
+      sync: { key: "trefoil" },
+      y: false,
       drag: { x: true, y: false, setScale: false },
       points: { show: kind !== "bars", size: 6 },
     },
     axes: [
-      { ...axis, space: 84, size: 26, values: (_u, splits, _axis, _space, step) => splits.map((at) => (step >= 86_400_000 ? formatDay(at).slice(5) : formatClock(at, step < 60_000))) },
-      { ...axis, space: 34, size: 58, values: (_u, splits) => splits.map((value) => latest.current.format(value)) },
+      {
+        ...axis,
+        space: 84,
+        size: 26,
+        values: (_u, splits, _axis, _space, step) =>
+          splits.map((at) => (step >= 86_400_000 ? formatDay(at).slice(5) : formatClock(at, step < 60_000))),
+      },
+      {
+        ...axis,
+        space: 34,
+        size: 58,
+        values: (_u, splits) => splits.map((value) => latest.current.format(value)),
+      },
     ],
     series: [
       {},
       ...drawn.map((one): uPlot.Series => {
-        if (kind === "bars") return { label: one.name, stroke: PANEL[theme], width: 0.5, fill: `${one.color}d9`, points: { show: false }, ...(bars ? { paths: bars } : {}) };
-        return { label: one.name, stroke: one.color, width: 1.5, points: { show: false }, spanGaps: false, ...(kind === "area" ? { fill: `${one.color}22` } : {}) };
+        if (kind === "bars")
+          return {
+            label: one.name,
+            stroke: PANEL[theme],
+            width: 0.5,
+            fill: `${one.color}d9`,
+            points: { show: false },
+            ...(bars ? { paths: bars } : {}),
+          };
+        return {
+          label: one.name,
+          stroke: one.color,
+          width: 1.5,
+          points: { show: false },
+          spanGaps: false,
+          ...(kind === "area" ? { fill: `${one.color}22` } : {}),
+        };
       }),
     ],
     hooks: {
-      setCursor: [(u) => setTip(u.cursor.idx === null || u.cursor.idx === undefined || (u.cursor.left ?? -1) < 0 ? null : { index: u.cursor.idx, left: (u.cursor.left ?? 0) + u.bbox.left / devicePixelRatio, width: u.width })],
+      setCursor: [
+        (u) =>
+          setTip(
+            u.cursor.idx === null || u.cursor.idx === undefined || (u.cursor.left ?? -1) < 0
+              ? null
+              : {
+                  index: u.cursor.idx,
+                  left: (u.cursor.left ?? 0) + u.bbox.left / devicePixelRatio,
+                  width: u.width,
+                },
+          ),
+      ],
       setSelect: [
         (u) => {
           const { left, width: selected } = u.select;
           if (selected < DRAG_MIN_PX) return;
-          const chosen = { start: Math.round(u.posToVal(left, "x")), end: Math.round(u.posToVal(left + selected, "x")) };
+          const chosen = {
+            start: Math.round(u.posToVal(left, "x")),
+            end: Math.round(u.posToVal(left + selected, "x")),
+          };
           u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
           latest.current.onZoom?.(chosen);
         },

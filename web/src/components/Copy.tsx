@@ -38,7 +38,9 @@ export function Copy({ text, label, size = 14 }: { text: string; label: string; 
 export function CodeBlock({ code, label }: { code: string; label: string }) {
   return (
     <div className="code-block">
-      <pre tabIndex={0} role="region" aria-label={label}>{code}</pre>
+      <pre tabIndex={0} role="region" aria-label={label}>
+        {code}
+      </pre>
       <Copy text={code} label={`Copy ${label}`} />
     </div>
   );

@@ -1,6 +1,20 @@
 import type { ReactNode } from "react";
 
-export function Panel({ title, aside, children, flush, className, style }: { title?: ReactNode; aside?: ReactNode; children: ReactNode; flush?: boolean; className?: string; style?: React.CSSProperties }) {
+export function Panel({
+  title,
+  aside,
+  children,
+  flush,
+  className,
+  style,
+}: {
+  title?: ReactNode;
+  aside?: ReactNode;
+  children: ReactNode;
+  flush?: boolean;
+  className?: string;
+  style?: React.CSSProperties;
+}) {
   return (
     <section className={`panel ${className ?? ""}`} style={style}>
       {(title !== undefined || aside !== undefined) && (
@@ -15,7 +29,17 @@ export function Panel({ title, aside, children, flush, className, style }: { tit
   );
 }
 
-export function Stat({ label, value, tone, title }: { label: ReactNode; value: ReactNode; tone?: "error" | "warn"; title?: string }) {
+export function Stat({
+  label,
+  value,
+  tone,
+  title,
+}: {
+  label: ReactNode;
+  value: ReactNode;
+  tone?: "error" | "warn";
+  title?: string;
+}) {
   return (
     <div className="stat" title={title}>
       <div className={`stat-value ${tone ? `${tone}-text` : ""}`}>{value}</div>

@@ -10,7 +10,19 @@ import { formatCount } from "../lib/units";
 
 type Option = { text: string; detail: string };
 
-export function SearchBox({ table, value, onSubmit, label, placeholder }: { table: "spans" | "logs"; value: string; onSubmit: (query: string) => void; label: string; placeholder: string }) {
+export function SearchBox({
+  table,
+  value,
+  onSubmit,
+  label,
+  placeholder,
+}: {
+  table: "spans" | "logs";
+  value: string;
+  onSubmit: (query: string) => void;
+  label: string;
+  placeholder: string;
+}) {
   const [text, setText] = useState(value);
   const [shownValue, setShownValue] = useState(value);
   const [cursor, setCursor] = useState(value.length);
@@ -44,7 +56,8 @@ export function SearchBox({ table, value, onSubmit, label, placeholder }: { tabl
       event.preventDefault();
       setOpen(true);
       const by = event.key === "ArrowDown" ? 1 : -1;
-      if (options.length > 0) setAt((was) => (was + by + options.length + (was < 0 && by < 0 ? 1 : 0)) % options.length);
+      if (options.length > 0)
+        setAt((was) => (was + by + options.length + (was < 0 && by < 0 ? 1 : 0)) % options.length);
     } else if (event.key === "Enter") {
       event.preventDefault();
       if (open && at >= 0) choose(options[at]);
@@ -59,22 +72,72 @@ export function SearchBox({ table, value, onSubmit, label, placeholder }: { tabl
   };
   const listed = open && options.length > 0;
   return (
-    <div className="search-box grow" onBlur={(event) => { if (!event.currentTarget.contains(event.relatedTarget)) setOpen(false); }}>
+    <div
+      className="search-box grow"
+      onBlur={(event) => {
+        if (!event.currentTarget.contains(event.relatedTarget)) setOpen(false);
+      }}
+    >
       <IconSearch size={15} aria-hidden className="search-icon" />
       <input
-        ref={input} className="input mono" type="text" role="combobox" aria-label={label} aria-expanded={listed} aria-controls={`${id}-list`} aria-autocomplete="list" aria-activedescendant={listed && at >= 0 ? `${id}-${at}` : undefined}
-        autoComplete="off" spellCheck={false} placeholder={placeholder} value={text} data-search-field data-testid={`search-${table}`}
-        onChange={(event) => { setText(event.currentTarget.value); setCursor(event.currentTarget.selectionStart ?? 0); setOpen(true); setAt(-1); }}
-        onSelect={(event) => setCursor(event.currentTarget.selectionStart ?? 0)} onClick={() => setOpen(true)} onKeyDown={onKeyDown}
+        ref={input}
+        className="input mono"
+        type="text"
+        role="combobox"
+        aria-label={label}
+        aria-expanded={listed}
+        aria-controls={`${id}-list`}
+        aria-autocomplete="list"
+        aria-activedescendant={listed && at >= 0 ? `${id}-${at}` : undefined}
+        autoComplete="off"
+        spellCheck={false}
+        placeholder={placeholder}
+        value={text}
+        data-search-field
+        data-testid={`search-${table}`}
+        onChange={(event) => {
+          setText(event.currentTarget.value);
+          setCursor(event.currentTarget.selectionStart ?? 0);
+          setOpen(true);
+          setAt(-1);
+        }}
+        onSelect={(event) => setCursor(event.currentTarget.selectionStart ?? 0)}
+        onClick={() => setOpen(true)}
+        onKeyDown={onKeyDown}
       />
-      {text !== "" && <button type="button" className="icon-button search-clear" aria-label="Clear the search" onClick={() => { setText(""); submit(""); input.current?.focus(); }}><IconX size={14} aria-hidden /></button>}
+      {text !== "" && (
+        <button
+          type="button"
+          className="icon-button search-clear"
+          aria-label="Clear the search"
+          onClick={() => {
+            setText("");
+            submit("");
+            input.current?.focus();
+          }}
+        >
+          <IconX size={14} aria-hidden />
+        </button>
+      )}
       <div id={`${id}-list`} role="listbox" aria-label="Completions" className="search-list" hidden={!listed}>
-        {listed && options.map((option, index) => (
-          <div key={option.text} id={`${id}-${index}`} role="option" aria-selected={index === at} className="palette-item mono" onMouseDown={(event) => { event.preventDefault(); choose(option); }} onMouseMove={() => setAt(index)}>
-            <span className="ellipsis grow">{option.text}</span>
-            <span className="dim">{option.detail}</span>
-          </div>
-        ))}
+        {listed &&
+          options.map((option, index) => (
+            <div
+              key={option.text}
+              id={`${id}-${index}`}
+              role="option"
+              aria-selected={index === at}
+              className="palette-item mono"
+              onMouseDown={(event) => {
+                event.preventDefault();
+                choose(option);
+              }}
+              onMouseMove={() => setAt(index)}
+            >
+              <span className="ellipsis grow">{option.text}</span>
+              <span className="dim">{option.detail}</span>
+            </div>
+          ))}
       </div>
     </div>
   );
@@ -90,12 +153,22 @@ function queryName(field: Field): string {
 function useOptions(table: "spans" | "logs", completing: Completing | null): Option[] {
   const fields = useFields(table);
   const key = completing?.what === "value" ? completing.key : null;
-  const field = key === null ? undefined : fields.data?.find((candidate) => queryName(candidate) === key || candidate.name === key);
-  const values = useFieldValues(table, field?.name ?? null, completing?.what === "value" ? completing.prefix : "");
+  const field =
+    key === null
+      ? undefined
+      : fields.data?.find((candidate) => queryName(candidate) === key || candidate.name === key);
+  const values = useFieldValues(
+    table,
+    field?.name ?? null,
+    completing?.what === "value" ? completing.prefix : "",
+  );
   return useMemo(() => {
     if (!completing) return [];
     if (completing.what === "value") {
-      return (values.data ?? []).filter((value) => value.value !== null).slice(0, OPTIONS_MAX).map((value) => ({ text: valueText(value.value), detail: formatCount(value.count) }));
+      return (values.data ?? [])
+        .filter((value) => value.value !== null)
+        .slice(0, OPTIONS_MAX)
+        .map((value) => ({ text: valueText(value.value), detail: formatCount(value.count) }));
     }
     const prefix = completing.prefix.toLowerCase();
     const seen = new Set<string>();
@@ -105,7 +178,11 @@ function useOptions(table: "spans" | "logs", completing: Completing | null): Opt
       const where = name.toLowerCase().indexOf(prefix);
       if (where < 0 || seen.has(name)) continue;
       seen.add(name);
-      found.push({ text: name, detail: candidate.scope === "column" ? candidate.type : `${candidate.scope} · ${candidate.type}`, rank: (where === 0 ? 0 : 2) + (candidate.scope === "column" ? 0 : 1) });
+      found.push({
+        text: name,
+        detail: candidate.scope === "column" ? candidate.type : `${candidate.scope} · ${candidate.type}`,
+        rank: (where === 0 ? 0 : 2) + (candidate.scope === "column" ? 0 : 1),
+      });
     }
     return found.sort((a, b) => a.rank - b.rank).slice(0, OPTIONS_MAX);
   }, [completing, fields.data, values.data]);

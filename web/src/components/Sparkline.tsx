@@ -1,5 +1,13 @@
 /** A line so small that it needs no axis. Nulls are gaps. */
-export function Sparkline({ values, color, label, width = 120, height = 24, area = true, max: givenMax }: {
+export function Sparkline({
+  values,
+  color,
+  label,
+  width = 120,
+  height = 24,
+  area = true,
+  max: givenMax,
+}: {
   values: readonly (number | null)[];
   color: string;
   label: string;
@@ -22,9 +30,25 @@ export function Sparkline({ values, color, label, width = 120, height = 24, area
   });
   const whole = values.every((value) => value !== null);
   return (
-    <svg className="sparkline" width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="img" aria-label={label}>
-      {area && whole && values.length > 1 && <path d={`${path}L${width} ${height}L0 ${height}Z`} fill={color} opacity={0.14} />}
-      <path d={path} fill="none" stroke={color} strokeWidth={1.4} strokeLinejoin="round" vectorEffect="non-scaling-stroke" />
+    <svg
+      className="sparkline"
+      width={width}
+      height={height}
+      viewBox={`0 0 ${width} ${height}`}
+      role="img"
+      aria-label={label}
+    >
+      {area && whole && values.length > 1 && (
+        <path d={`${path}L${width} ${height}L0 ${height}Z`} fill={color} opacity={0.14} />
+      )}
+      <path
+        d={path}
+        fill="none"
+        stroke={color}
+        strokeWidth={1.4}
+        strokeLinejoin="round"
+        vectorEffect="non-scaling-stroke"
+      />
     </svg>
   );
 }

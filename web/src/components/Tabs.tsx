@@ -1,7 +1,13 @@
 import type { ReactNode } from "react";
 
 /** Tabs whose panel is the caller's, with id `panel-<name>`. */
-export function Tabs<T extends string>({ name, label, value, tabs, onChange }: {
+export function Tabs<T extends string>({
+  name,
+  label,
+  value,
+  tabs,
+  onChange,
+}: {
   name: string;
   label: string;
   value: T;
@@ -25,8 +31,15 @@ export function Tabs<T extends string>({ name, label, value, tabs, onChange }: {
     >
       {tabs.map((tab) => (
         <button
-          key={tab.value} type="button" role="tab" id={`tab-${name}-${tab.value}`} className="tab" aria-selected={tab.value === value}
-          aria-controls={`panel-${name}`} tabIndex={tab.value === value ? 0 : -1} onClick={() => onChange(tab.value)}
+          key={tab.value}
+          type="button"
+          role="tab"
+          id={`tab-${name}-${tab.value}`}
+          className="tab"
+          aria-selected={tab.value === value}
+          aria-controls={`panel-${name}`}
+          tabIndex={tab.value === value ? 0 : -1}
+          onClick={() => onChange(tab.value)}
         >
           {tab.label}
         </button>

@@ -27,13 +27,25 @@ export function useTimeRange(): TimeRange {
   const setText = useCallback(
     (text: RangeText) => {
       const plain = text.from === DEFAULT_RANGE.from && text.to === DEFAULT_RANGE.to;
-      void navigate({ to: ".", search: (previous) => ({ ...previous, from: plain ? undefined : text.from, to: plain ? undefined : text.to }) });
+      void navigate({
+        to: ".",
+        search: (previous) => ({
+          ...previous,
+          from: plain ? undefined : text.from,
+          to: plain ? undefined : text.to,
+        }),
+      });
     },
     [navigate],
   );
   const setRange = useCallback((range: Range) => setText(rangeText(range)), [setText]);
   const setRefresh = useCallback(
-    (next: Refresh) => void navigate({ to: ".", replace: true, search: (previous) => ({ ...previous, refresh: next === DEFAULT_REFRESH ? undefined : next }) }),
+    (next: Refresh) =>
+      void navigate({
+        to: ".",
+        replace: true,
+        search: (previous) => ({ ...previous, refresh: next === DEFAULT_REFRESH ? undefined : next }),
+      }),
     [navigate],
   );
   return useMemo(() => {

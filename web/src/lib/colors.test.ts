@@ -1,6 +1,16 @@
 import { describe, expect, test } from "vitest";
 
-import { colorOfSlot, contrast, hash, levelColor, LEVELS, PANEL, ServiceColors, SLOTS, type Theme } from "./colors";
+import {
+  colorOfSlot,
+  contrast,
+  hash,
+  levelColor,
+  LEVELS,
+  PANEL,
+  ServiceColors,
+  SLOTS,
+  type Theme,
+} from "./colors";
 
 const AA = 4.5;
 const PAGE: Record<Theme, string> = { light: "#f6f7f8", dark: "#0d1012" };
@@ -10,13 +20,19 @@ describe.each(["light", "dark"] as const)("in the %s theme", (theme) => {
   test("every service's colour may be text on panels, pages and selected rows", () => {
     for (let slot = 0; slot < SLOTS; slot += 1) {
       for (const ground of [PANEL[theme], PAGE[theme], SELECTED[theme]]) {
-        expect(contrast(colorOfSlot(slot, theme), ground), `slot ${slot} ${colorOfSlot(slot, theme)} on ${ground}`).toBeGreaterThanOrEqual(AA);
+        expect(
+          contrast(colorOfSlot(slot, theme), ground),
+          `slot ${slot} ${colorOfSlot(slot, theme)} on ${ground}`,
+        ).toBeGreaterThanOrEqual(AA);
       }
     }
   });
   test("every level's colour may be text", () => {
     for (const level of LEVELS) {
-      for (const ground of [PANEL[theme], PAGE[theme], SELECTED[theme]]) expect(contrast(levelColor(level, theme), ground), `${level} on ${ground}`).toBeGreaterThanOrEqual(AA);
+      for (const ground of [PANEL[theme], PAGE[theme], SELECTED[theme]])
+        expect(contrast(levelColor(level, theme), ground), `${level} on ${ground}`).toBeGreaterThanOrEqual(
+          AA,
+        );
     }
   });
 });
@@ -31,7 +47,15 @@ test("an unknown level has the colour of unknown", () => {
 });
 
 function memory(): Pick<Storage, "getItem" | "setItem"> & { text: string | null } {
-  return { text: null, getItem() { return this.text; }, setItem(_key, value) { this.text = value; } };
+  return {
+    text: null,
+    getItem() {
+      return this.text;
+    },
+    setItem(_key, value) {
+      this.text = value;
+    },
+  };
 }
 
 test("services differ while there are colours, and keep theirs over visits", () => {

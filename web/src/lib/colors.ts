@@ -9,15 +9,45 @@
 export type Theme = "light" | "dark";
 
 const LIGHT = [
-  "#1764ab", "#a8480a", "#2b7a1f", "#8a3fb0", "#b3261e", "#0b7285",
-  "#8c5f00", "#a61e5c", "#3f51b5", "#5c6f0a", "#087a5b", "#7a4b3a",
-  "#5f3dc4", "#c2255c", "#2f6f8f", "#6a6f1c", "#9c36b5", "#496057",
+  "#1764ab",
+  "#a8480a",
+  "#2b7a1f",
+  "#8a3fb0",
+  "#b3261e",
+  "#0b7285",
+  "#8c5f00",
+  "#a61e5c",
+  "#3f51b5",
+  "#5c6f0a",
+  "#087a5b",
+  "#7a4b3a",
+  "#5f3dc4",
+  "#c2255c",
+  "#2f6f8f",
+  "#6a6f1c",
+  "#9c36b5",
+  "#496057",
 ] as const;
 
 const DARK = [
-  "#5cabf5", "#f09a5b", "#7ccf6b", "#c792ea", "#ff8a80", "#4dd0e1",
-  "#e6b84d", "#f48fb1", "#9fa8ff", "#c0ca5a", "#4fd1a5", "#d3a48f",
-  "#b197fc", "#ff8fab", "#82c4dd", "#d4d27a", "#e599f7", "#a3bdb1",
+  "#5cabf5",
+  "#f09a5b",
+  "#7ccf6b",
+  "#c792ea",
+  "#ff8a80",
+  "#4dd0e1",
+  "#e6b84d",
+  "#f48fb1",
+  "#9fa8ff",
+  "#c0ca5a",
+  "#4fd1a5",
+  "#d3a48f",
+  "#b197fc",
+  "#ff8fab",
+  "#82c4dd",
+  "#d4d27a",
+  "#e599f7",
+  "#a3bdb1",
 ] as const;
 
 export const SLOTS = LIGHT.length;
@@ -29,10 +59,22 @@ export type Level = (typeof LEVELS)[number];
 
 const LEVEL_COLORS: Readonly<Record<Theme, Readonly<Record<Level, string>>>> = {
   light: {
-    fatal: "#8f1d86", error: "#c42b23", warn: "#9a5b00", info: "#1b6fb3", debug: "#556270", trace: "#60646b", unknown: "#5f656b",
+    fatal: "#8f1d86",
+    error: "#c42b23",
+    warn: "#9a5b00",
+    info: "#1b6fb3",
+    debug: "#556270",
+    trace: "#60646b",
+    unknown: "#5f656b",
   },
   dark: {
-    fatal: "#ee8ae5", error: "#ff7b72", warn: "#e8b04a", info: "#62b0f4", debug: "#9aa9b5", trace: "#8d979f", unknown: "#909aa1",
+    fatal: "#ee8ae5",
+    error: "#ff7b72",
+    warn: "#e8b04a",
+    info: "#62b0f4",
+    debug: "#9aa9b5",
+    trace: "#8d979f",
+    unknown: "#909aa1",
   },
 };
 

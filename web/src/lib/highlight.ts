@@ -4,7 +4,9 @@ export type Piece = { text: string; found: boolean };
 
 /** The words of a query that a body must contain. */
 export function wordsOf(query: string): string[] {
-  return parseTerms(query).filter((term) => term.key === null && !term.negated && term.value !== "").map((term) => term.value.toLowerCase());
+  return parseTerms(query)
+    .filter((term) => term.key === null && !term.negated && term.value !== "")
+    .map((term) => term.value.toLowerCase());
 }
 
 /** The text cut where the words are. */

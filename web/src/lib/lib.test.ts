@@ -11,14 +11,24 @@ import { apiQuery, parseSearch, pick, stringifySearch } from "./url";
 
 describe("addresses", () => {
   test("are plain parameters, read back as written", () => {
-    const search = { q: 'level:error "a b" x>=5&y', from: "now-1h", to: "1795271415250", empty: undefined, blank: "" };
+    const search = {
+      q: 'level:error "a b" x>=5&y',
+      from: "now-1h",
+      to: "1795271415250",
+      empty: undefined,
+      blank: "",
+    };
     const text = stringifySearch(search);
     expect(text).toContain("from=now-1h&to=1795271415250");
     expect(parseSearch(text)).toEqual({ q: search.q, from: "now-1h", to: "1795271415250" });
     expect(stringifySearch({})).toBe("");
   });
   test("only known parameters are kept, as text", () => {
-    expect(pick({ q: "x", from: 5, evil: "y", to: "", flag: true }, ["q", "from", "to", "flag"])).toEqual({ q: "x", from: "5", flag: "true" });
+    expect(pick({ q: "x", from: 5, evil: "y", to: "", flag: true }, ["q", "from", "to", "flag"])).toEqual({
+      q: "x",
+      from: "5",
+      flag: "true",
+    });
   });
   test("calls leave out what is not set", () => {
     expect(apiQuery({ q: "a b", limit: 0, x: undefined, y: null, z: "" })).toBe("?q=a+b&limit=0");
@@ -29,15 +39,27 @@ describe("addresses", () => {
 test("the ring keeps the newest and counts all", () => {
   const ring = new Ring<number>(3);
   for (let at = 1; at <= 5; at += 1) ring.push(at);
-  expect([ring.length, ring.total, ring.at(0), ring.at(2), ring.at(3), ring.at(-1)]).toEqual([3, 5, 3, 5, undefined, undefined]);
+  expect([ring.length, ring.total, ring.at(0), ring.at(2), ring.at(3), ring.at(-1)]).toEqual([
+    3,
+    5,
+    3,
+    5,
+    undefined,
+    undefined,
+  ]);
   ring.clear();
   ring.push(9);
   expect([ring.length, ring.total, ring.at(0)]).toEqual([1, 1, 9]);
 });
 
 test("an event stream may be cut anywhere", () => {
-  const stream = ': hello\n\nevent: rows\ndata: [1,\ndata: 2]\n\ndata: x\r\n\r\nevent: lost\n\nid: 5\ndata:y\n\n';
-  const wanted = [{ event: "rows", data: "[1,\n2]" }, { event: "message", data: "x" }, { event: "message", data: "y" }];
+  const stream =
+    ": hello\n\nevent: rows\ndata: [1,\ndata: 2]\n\ndata: x\r\n\r\nevent: lost\n\nid: 5\ndata:y\n\n";
+  const wanted = [
+    { event: "rows", data: "[1,\n2]" },
+    { event: "message", data: "x" },
+    { event: "message", data: "y" },
+  ];
   for (let size = 1; size < stream.length; size += 1) {
     const parser = new EventStreamParser();
     const events = [];
@@ -47,11 +69,16 @@ test("an event stream may be cut anywhere", () => {
 });
 
 test("CSV quotes what it must", () => {
-  expect(csvRow(["a", 'say "hi"', "a,b", "two\nlines", null, undefined, 5, true, { x: 1 }])).toBe('a,"say ""hi""","a,b","two\nlines",,,5,true,"{""x"":1}"');
+  expect(csvRow(["a", 'say "hi"', "a,b", "two\nlines", null, undefined, 5, true, { x: 1 }])).toBe(
+    'a,"say ""hi""","a,b","two\nlines",,,5,true,"{""x"":1}"',
+  );
 });
 
 describe("highlighting", () => {
-  const said = (text: string, query: string) => highlight(text, wordsOf(query)).map((piece) => (piece.found ? `[${piece.text}]` : piece.text)).join("");
+  const said = (text: string, query: string) =>
+    highlight(text, wordsOf(query))
+      .map((piece) => (piece.found ? `[${piece.text}]` : piece.text))
+      .join("");
   test("marks the words of the query in any case", () => {
     expect(said("POST /predict failed", 'PREDICT "st /p" level:error')).toBe("PO[ST /p]redict failed");
     expect(said("aaa", "a")).toBe("[a][a][a]");
@@ -70,17 +97,44 @@ describe("what to draw of an answer", () => {
   const service = { name: "service", type: "Utf8View" };
   const count = { name: "spans", type: "Int64" };
   test("time and a number are a line, split by text", () => {
-    const rows = [["2026-11-21T10:00:00Z", "a", 1], ["2026-11-21T10:01:00Z", "b", 2], ["2026-11-21T10:01:00.000000000Z", "a", 3]];
+    const rows = [
+      ["2026-11-21T10:00:00Z", "a", 1],
+      ["2026-11-21T10:01:00Z", "b", 2],
+      ["2026-11-21T10:01:00.000000000Z", "a", 3],
+    ];
     expect(planChart([time, service, count], rows)).toEqual({
-      kind: "lines", times: [Date.UTC(2026, 10, 21, 10), Date.UTC(2026, 10, 21, 10, 1)],
-      series: [{ name: "a", values: [1, 3] }, { name: "b", values: [null, 2] }],
+      kind: "lines",
+      times: [Date.UTC(2026, 10, 21, 10), Date.UTC(2026, 10, 21, 10, 1)],
+      series: [
+        { name: "a", values: [1, 3] },
+        { name: "b", values: [null, 2] },
+      ],
     });
   });
   test("text and a number are bars", () => {
-    expect(planChart([service, count], [["a", 5], [null, 2]])).toEqual({ kind: "bars", label: "service", value: "spans", bars: [{ name: "a", value: 5 }, { name: "null", value: 2 }] });
+    expect(
+      planChart(
+        [service, count],
+        [
+          ["a", 5],
+          [null, 2],
+        ],
+      ),
+    ).toEqual({
+      kind: "bars",
+      label: "service",
+      value: "spans",
+      bars: [
+        { name: "a", value: 5 },
+        { name: "null", value: 2 },
+      ],
+    });
   });
   test("two numbers are bars of the second by the first", () => {
-    expect(planChart([{ name: "code", type: "Int64" }, count], [[200, 5]])).toMatchObject({ kind: "bars", bars: [{ name: "200", value: 5 }] });
+    expect(planChart([{ name: "code", type: "Int64" }, count], [[200, 5]])).toMatchObject({
+      kind: "bars",
+      bars: [{ name: "200", value: 5 }],
+    });
   });
   test("what cannot be drawn says why", () => {
     expect(planChart([service], [["a"]])).toMatchObject({ kind: "none" });
@@ -99,7 +153,8 @@ describe("snippets", () => {
     }
   });
   test("an endpoint is named as the reader reaches it", () => {
-    const check = (endpoint: string | null, host: string, wanted: string | null) => expect(reachable(endpoint, host)).toBe(wanted);
+    const check = (endpoint: string | null, host: string, wanted: string | null) =>
+      expect(reachable(endpoint, host)).toBe(wanted);
     check("http://127.0.0.1:4318", "localhost", "http://127.0.0.1:4318");
     check("http://0.0.0.0:4318", "trefoil.example", "http://trefoil.example:4318");
     check("127.0.0.1:4317", "10.0.0.5", "10.0.0.5:4317");

@@ -15,7 +15,12 @@ export function coverage(count: number, startMs: number, stepMs: number, range: 
 }
 
 /** Counts a second; null where too little of the bucket is in the range. */
-export function perSecond(counts: readonly number[], startMs: number, stepMs: number, range: Range): (number | null)[] {
+export function perSecond(
+  counts: readonly number[],
+  startMs: number,
+  stepMs: number,
+  range: Range,
+): (number | null)[] {
   const covered = coverage(counts.length, startMs, stepMs, range);
   return counts.map((count, at) => {
     const share = covered[at] ?? 0;

@@ -3,12 +3,16 @@ import { describe, expect, test } from "vitest";
 import { addFilter, complete, completingAt, filterTerm, parseTerms, quote } from "./search";
 
 test("terms are found with their keys, operators and quotes", () => {
-  const said = (query: string) => parseTerms(query).map((term) => `${term.negated ? "not " : ""}${term.key === null ? "" : `${term.key} ${term.operator} `}${term.value}`);
+  const said = (query: string) =>
+    parseTerms(query).map(
+      (term) =>
+        `${term.negated ? "not " : ""}${term.key === null ? "" : `${term.key} ${term.operator} `}${term.value}`,
+    );
   const check = (query: string, wanted: string[]) => expect(said(query), query).toEqual(wanted);
   check("", []);
   check("timeout  -health", ["timeout", "not health"]);
   check('"a phrase" service:api', ["a phrase", "service : api"]);
-  check('http.status_code>=500 duration<1.5s', ["http.status_code >= 500", "duration < 1.5s"]);
+  check("http.status_code>=500 duration<1.5s", ["http.status_code >= 500", "duration < 1.5s"]);
   check('name!="GET /x" url=~"^/a b"', ["name != GET /x", "url =~ ^/a b"]);
   check('body:"say \\"hi\\"" x:*', ['body : say "hi"', "x : *"]);
   check('open:"without an end', ["open : without an end"]);
@@ -16,7 +20,15 @@ test("terms are found with their keys, operators and quotes", () => {
 });
 
 test("values are quoted when they must be", () => {
-  expect(["plain", "a b", 'say "hi"', "-5", "", "a:b", "path\\x"].map(quote)).toEqual(["plain", '"a b"', '"say \\"hi\\""', '"-5"', '""', '"a:b"', '"path\\\\x"']);
+  expect(["plain", "a b", 'say "hi"', "-5", "", "a:b", "path\\x"].map(quote)).toEqual([
+    "plain",
+    '"a b"',
+    '"say \\"hi\\""',
+    '"-5"',
+    '""',
+    '"a:b"',
+    '"path\\\\x"',
+  ]);
   expect(filterTerm("http.status_code", 500, false)).toBe("http.status_code:500");
   expect(filterTerm("tags", ["a"], true)).toBe('tags!="[\\"a\\"]"');
 });
@@ -28,7 +40,8 @@ test("what a term needs to be read back is what it was written from", () => {
 });
 
 test("a filter is added once, and takes the place of its opposite", () => {
-  const check = (query: string, exclude: boolean, wanted: string) => expect(addFilter(query, "service", "api", exclude)).toBe(wanted);
+  const check = (query: string, exclude: boolean, wanted: string) =>
+    expect(addFilter(query, "service", "api", exclude)).toBe(wanted);
   check("", false, "service:api");
   check("error", false, "error service:api");
   check("error service:api", false, "error service:api");

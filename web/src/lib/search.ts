@@ -80,7 +80,7 @@ export function quote(value: string): string {
 
 /** The value of an attribute as the text a term compares with. */
 export function valueText(value: unknown): string {
-  return typeof value === "string" ? value : JSON.stringify(value) ?? "";
+  return typeof value === "string" ? value : (JSON.stringify(value) ?? "");
 }
 
 export function filterTerm(key: string, value: unknown, exclude: boolean): string {
@@ -90,7 +90,9 @@ export function filterTerm(key: string, value: unknown, exclude: boolean): strin
 /** The query with a filter on a key and value; the opposite filter goes, a repeated one stays single. */
 export function addFilter(query: string, key: string, value: unknown, exclude: boolean): string {
   const text = valueText(value);
-  const kept = parseTerms(query).filter((term) => !(term.key === key && term.value === text && !term.negated));
+  const kept = parseTerms(query).filter(
+    (term) => !(term.key === key && term.value === text && !term.negated),
+  );
   const parts = kept.map((term) => query.slice(term.from, term.to));
   parts.push(filterTerm(key, value, exclude));
   return parts.join(" ");
@@ -110,14 +112,28 @@ export function completingAt(query: string, cursor: number): Completing | null {
     return { what: "key", prefix: query.slice(start, cursor), from: start, to: term.to };
   }
   const valueFrom = start + term.key.length + (term.operator?.length ?? 0);
-  if (cursor < valueFrom) return { what: "key", prefix: query.slice(start, cursor), from: start, to: start + term.key.length };
-  return { what: "value", key: term.key, prefix: unquote(query.slice(valueFrom, cursor)), from: valueFrom, to: term.to };
+  if (cursor < valueFrom)
+    return { what: "key", prefix: query.slice(start, cursor), from: start, to: start + term.key.length };
+  return {
+    what: "value",
+    key: term.key,
+    prefix: unquote(query.slice(valueFrom, cursor)),
+    from: valueFrom,
+    to: term.to,
+  };
 }
 
 /** Puts a completion in place and says where the cursor goes. */
-export function complete(query: string, completing: Completing, text: string): { query: string; cursor: number } {
+export function complete(
+  query: string,
+  completing: Completing,
+  text: string,
+): { query: string; cursor: number } {
   const inserted = completing.what === "key" ? `${text}:` : `${quote(text)} `;
   const rest = query.slice(completing.to);
   const tail = inserted.endsWith(" ") ? rest.replace(/^\s/, "") : rest.replace(/^[:=]/, "");
-  return { query: query.slice(0, completing.from) + inserted + tail, cursor: completing.from + inserted.length };
+  return {
+    query: query.slice(0, completing.from) + inserted + tail,
+    cursor: completing.from + inserted.length,
+  };
 }

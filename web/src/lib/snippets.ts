@@ -10,7 +10,11 @@ export function snippets(endpoints: Endpoints): Snippet[] {
 const HEADER = "OTEL_EXPORTER_OTLP_HEADERS";
 
 function environment({ http, key }: Endpoints): string {
-  const lines = [`export OTEL_EXPORTER_OTLP_ENDPOINT=${http}`, "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "export OTEL_SERVICE_NAME=my-service"];
+  const lines = [
+    `export OTEL_EXPORTER_OTLP_ENDPOINT=${http}`,
+    "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
+    "export OTEL_SERVICE_NAME=my-service",
+  ];
   if (key) lines.push(`export ${HEADER}="authorization=Bearer%20YOUR_KEY"`);
   return lines.join("\n");
 }
@@ -107,8 +111,10 @@ service:
 /** The endpoints as this page's reader reaches them: the page's host where the server says loopback or any. */
 export function reachable(endpoint: string | null, pageHost: string): string | null {
   if (endpoint === null) return null;
-  return endpoint.replace(/^((?:https?:\/\/)?)(127\.0\.0\.1|localhost|0\.0\.0\.0|\[::1?\])(?=[:/]|$)/, (whole, scheme: string) =>
-    isLoopback(pageHost) && !/0\.0\.0\.0|\[::\]/.test(whole) ? whole : `${scheme}${pageHost}`,
+  return endpoint.replace(
+    /^((?:https?:\/\/)?)(127\.0\.0\.1|localhost|0\.0\.0\.0|\[::1?\])(?=[:/]|$)/,
+    (whole, scheme: string) =>
+      isLoopback(pageHost) && !/0\.0\.0\.0|\[::\]/.test(whole) ? whole : `${scheme}${pageHost}`,
   );
 }
 

@@ -25,7 +25,8 @@ export function planChart(columns: readonly ResultColumn[], rows: ResultRows): C
   const time = columns.findIndex((column) => isTimeType(column.type));
   const numbers = columns.flatMap((column, at) => (isNumberType(column.type) ? [at] : []));
   const texts = columns.flatMap((column, at) => (at !== time && !isNumberType(column.type) ? [at] : []));
-  if (numbers.length === 0) return { kind: "none", reason: "A chart needs a column of numbers: try count(*) or avg(…)." };
+  if (numbers.length === 0)
+    return { kind: "none", reason: "A chart needs a column of numbers: try count(*) or avg(…)." };
   if (time >= 0) return lines(columns, rows, time, numbers, texts[0]);
   const label = texts[0];
   const value = numbers[0];
@@ -37,7 +38,13 @@ export function planChart(columns: readonly ResultColumn[], rows: ResultRows): C
   return { kind: "bars", label: columns[label ?? 0]?.name ?? "", value: columns[value]?.name ?? "", bars };
 }
 
-function lines(columns: readonly ResultColumn[], rows: ResultRows, time: number, numbers: number[], split: number | undefined): ChartPlan {
+function lines(
+  columns: readonly ResultColumn[],
+  rows: ResultRows,
+  time: number,
+  numbers: number[],
+  split: number | undefined,
+): ChartPlan {
   const cells = new Map<string, Map<number, number | null>>();
   const times = new Set<number>();
   for (const row of rows) {
@@ -59,7 +66,10 @@ function lines(columns: readonly ResultColumn[], rows: ResultRows, time: number,
   }
   if (times.size < 2) return { kind: "none", reason: "A line needs two points in time or more." };
   const sorted = [...times].sort((a, b) => a - b);
-  const series = [...cells].map(([name, values]) => ({ name, values: sorted.map((at) => values.get(at) ?? null) }));
+  const series = [...cells].map(([name, values]) => ({
+    name,
+    values: sorted.map((at) => values.get(at) ?? null),
+  }));
   return { kind: "lines", times: sorted, series };
 }
 

@@ -1,11 +1,22 @@
 import { describe, expect, test } from "vitest";
 
-import { formatAgo, parseTime, rangeLabel, rangeProblem, resolveRange, shiftRange, timeMs, unixNsToMs, zoomRange } from "./time";
+import {
+  formatAgo,
+  parseTime,
+  rangeLabel,
+  rangeProblem,
+  resolveRange,
+  shiftRange,
+  timeMs,
+  unixNsToMs,
+  zoomRange,
+} from "./time";
 
 const NOW = Date.UTC(2026, 10, 21, 14, 30, 15, 250);
 
 describe("parseTime", () => {
-  const check = (expression: string, wanted: number | null) => expect(parseTime(expression, NOW), expression).toBe(wanted);
+  const check = (expression: string, wanted: number | null) =>
+    expect(parseTime(expression, NOW), expression).toBe(wanted);
   test("relative expressions count from now", () => {
     check("now", NOW);
     check("now-15m", NOW - 900_000);
@@ -45,8 +56,12 @@ test("a problem says what to write", () => {
 test("labels name presets and shorten days that are the same", () => {
   expect(rangeLabel({ from: "now-1h", to: "now" }, NOW)).toBe("Last hour");
   expect(rangeLabel({ from: "now-45m", to: "now" }, NOW)).toBe("Last 45m");
-  expect(rangeLabel({ from: "2026-11-21 10:00", to: "2026-11-21 11:00" }, NOW)).toBe("2026-11-21 10:00 – 11:00");
-  expect(rangeLabel({ from: "2026-11-20 10:00", to: "2026-11-21 11:00" }, NOW)).toBe("2026-11-20 10:00 – 2026-11-21 11:00");
+  expect(rangeLabel({ from: "2026-11-21 10:00", to: "2026-11-21 11:00" }, NOW)).toBe(
+    "2026-11-21 10:00 – 11:00",
+  );
+  expect(rangeLabel({ from: "2026-11-20 10:00", to: "2026-11-21 11:00" }, NOW)).toBe(
+    "2026-11-20 10:00 – 2026-11-21 11:00",
+  );
 });
 
 test("shift and zoom keep the length and the middle", () => {
@@ -60,7 +75,8 @@ test("nanoseconds are read without losing the milliseconds", () => {
 });
 
 test("ages are rounded to what matters", () => {
-  const check = (seconds: number, wanted: string) => expect(formatAgo(NOW - seconds * 1_000, NOW)).toBe(wanted);
+  const check = (seconds: number, wanted: string) =>
+    expect(formatAgo(NOW - seconds * 1_000, NOW)).toBe(wanted);
   check(0, "now");
   check(59, "59 s ago");
   check(120, "2 min ago");

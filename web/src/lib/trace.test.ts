@@ -4,12 +4,22 @@ import { ancestors, buildTree, criticalPath, selfTime, ticks, visibleRows, type 
 
 /** `id<parent service@start+duration`, one a line; a `!` at the end is an error. */
 function spans(text: string): SpanTimes[] {
-  return text.trim().split("\n").map((line) => {
-    const match = /^\s*(\w+)(?:<(\w+))? (\w+)@(-?\d+)\+(-?\d+)(!?)$/.exec(line);
-    if (!match) throw new Error(`not a span: ${line}`);
-    const [, span_id = "", parent = null, service = "", start, duration, failed] = match;
-    return { span_id, parent_span_id: parent, service, status: failed ? "error" : "unset", offset_ns: Number(start), duration_ns: Number(duration) };
-  });
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const match = /^\s*(\w+)(?:<(\w+))? (\w+)@(-?\d+)\+(-?\d+)(!?)$/.exec(line);
+      if (!match) throw new Error(`not a span: ${line}`);
+      const [, span_id = "", parent = null, service = "", start, duration, failed] = match;
+      return {
+        span_id,
+        parent_span_id: parent,
+        service,
+        status: failed ? "error" : "unset",
+        offset_ns: Number(start),
+        duration_ns: Number(duration),
+      };
+    });
 }
 
 const tree = (text: string, adjustClocks = false) => buildTree(spans(text), { adjustClocks });
@@ -25,7 +35,10 @@ const CHECKOUT = `
 describe("the tree", () => {
   const said = (text: string) => {
     const built = tree(text);
-    return visibleRows(built, new Set()).map((index) => `${" ".repeat(built.nodes[index]?.depth ?? 0)}${built.nodes[index]?.span.span_id}${built.nodes[index]?.orphan ? "?" : ""}`);
+    return visibleRows(built, new Set()).map(
+      (index) =>
+        `${" ".repeat(built.nodes[index]?.depth ?? 0)}${built.nodes[index]?.span.span_id}${built.nodes[index]?.orphan ? "?" : ""}`,
+    );
   };
   test("children stand below their parents, by start", () => {
     expect(said(CHECKOUT)).toEqual(["root", " auth", " pay", "  card", " mail"]);
@@ -34,7 +47,11 @@ describe("the tree", () => {
     expect(said("a x@10+5\nb<gone x@0+5\nc<b x@1+1")).toEqual(["b?", " c", "a"]);
   });
   test("a cycle is cut and nothing is lost", () => {
-    expect(said("a<b x@0+5\nb<a x@1+5\nc<c x@2+1").map((row) => row.trim()).sort()).toEqual(["a", "b", "c"]);
+    expect(
+      said("a<b x@0+5\nb<a x@1+5\nc<c x@2+1")
+        .map((row) => row.trim())
+        .sort(),
+    ).toEqual(["a", "b", "c"]);
   });
   test("spans with the same id are both shown", () => {
     expect(said("a x@0+9\nb<a x@1+2\nb<a y@4+2\nc<b x@2+1")).toEqual(["a", " b", "  c", " b"]);
@@ -44,7 +61,13 @@ describe("the tree", () => {
   });
   test("descendants and errors are counted below", () => {
     const { nodes } = tree(CHECKOUT);
-    expect(nodes.map((node) => [node.descendants, node.errorsBelow])).toEqual([[4, 1], [0, 0], [1, 1], [0, 0], [0, 0]]);
+    expect(nodes.map((node) => [node.descendants, node.errorsBelow])).toEqual([
+      [4, 1],
+      [0, 0],
+      [1, 1],
+      [0, 0],
+      [0, 0],
+    ]);
   });
   test("what is collapsed hides what is below it", () => {
     expect(visibleRows(tree(CHECKOUT), new Set([2]))).toEqual([0, 1, 2, 4]);
@@ -58,7 +81,11 @@ describe("the tree", () => {
 describe("clocks", () => {
   test("a child of another service before its parent is put in the middle, with all below it", () => {
     const { nodes } = tree("a web@100+100\nb<a pay@10+40\nc<b pay@20+10", true);
-    expect(nodes.map((node) => [node.start, node.shiftNs])).toEqual([[100, 0], [130, 120], [140, 120]]);
+    expect(nodes.map((node) => [node.start, node.shiftNs])).toEqual([
+      [100, 0],
+      [130, 120],
+      [140, 120],
+    ]);
   });
   test("a child too long to fit starts with its parent", () => {
     expect(tree("a web@100+10\nb<a pay@50+40", true).nodes[1]).toMatchObject({ start: 100, end: 140 });
@@ -75,7 +102,11 @@ describe("clocks", () => {
 describe("the critical path", () => {
   const check = (text: string, wanted: string[]) => {
     const built = tree(text);
-    expect(criticalPath(built, built.roots[0] ?? 0).map((section) => `${built.nodes[section.index]?.span.span_id} ${section.start}-${section.end}`)).toEqual(wanted);
+    expect(
+      criticalPath(built, built.roots[0] ?? 0).map(
+        (section) => `${built.nodes[section.index]?.span.span_id} ${section.start}-${section.end}`,
+      ),
+    ).toEqual(wanted);
   };
   test("a lone span is its own", () => check("a x@0+10", ["a 0-10"]));
   test("it goes through the child that ended last", () => {
@@ -91,13 +122,32 @@ describe("the critical path", () => {
     check("a x@0+50\nb<a x@60+10", ["a 0-50"]);
   });
   test("it goes down and comes up again", () => {
-    check(CHECKOUT, ["root 0-5", "auth 5-15", "root 15-20", "pay 20-30", "card 30-70", "pay 70-80", "root 80-85", "mail 85-100"]);
+    check(CHECKOUT, [
+      "root 0-5",
+      "auth 5-15",
+      "root 15-20",
+      "pay 20-30",
+      "card 30-70",
+      "pay 70-80",
+      "root 80-85",
+      "mail 85-100",
+    ]);
   });
   test("its sections never overlap and fill the root, whatever the tree", () => {
     let seed = 7;
     const random = (below: number) => (seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0) % below;
-    const list: SpanTimes[] = [{ span_id: "0", parent_span_id: null, service: "x", status: "ok", offset_ns: 0, duration_ns: 10_000 }];
-    for (let at = 1; at < 2_000; at += 1) list.push({ span_id: String(at), parent_span_id: String(random(at)), service: `s${random(5)}`, status: "ok", offset_ns: random(11_000) - 500, duration_ns: random(3_000) });
+    const list: SpanTimes[] = [
+      { span_id: "0", parent_span_id: null, service: "x", status: "ok", offset_ns: 0, duration_ns: 10_000 },
+    ];
+    for (let at = 1; at < 2_000; at += 1)
+      list.push({
+        span_id: String(at),
+        parent_span_id: String(random(at)),
+        service: `s${random(5)}`,
+        status: "ok",
+        offset_ns: random(11_000) - 500,
+        duration_ns: random(3_000),
+      });
     const built = buildTree(list, { adjustClocks: true });
     const path = criticalPath(built, 0);
     let reached = 0;
@@ -117,7 +167,15 @@ test("self time is what no child covers, overlaps counted once", () => {
 });
 
 test("ten thousand spans, deep or wide, are built in no time and without a stack overflow", () => {
-  const make = (parent: (at: number) => number) => Array.from({ length: 10_000 }, (_, at): SpanTimes => ({ span_id: `${at}`, parent_span_id: at === 0 ? null : `${parent(at)}`, service: "x", status: "ok", offset_ns: at, duration_ns: 20_000 - at }));
+  const make = (parent: (at: number) => number) =>
+    Array.from({ length: 10_000 }, (_, at): SpanTimes => ({
+      span_id: `${at}`,
+      parent_span_id: at === 0 ? null : `${parent(at)}`,
+      service: "x",
+      status: "ok",
+      offset_ns: at,
+      duration_ns: 20_000 - at,
+    }));
   for (const parent of [(at: number) => at - 1, () => 0, (at: number) => at >> 1]) {
     const built = buildTree(make(parent), { adjustClocks: true });
     expect(visibleRows(built, new Set())).toHaveLength(10_000);

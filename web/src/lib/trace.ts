@@ -40,13 +40,23 @@ export type TraceTree<S extends SpanTimes = SpanTimes> = {
   maxDepth: number;
 };
 
-export function buildTree<S extends SpanTimes>(spans: readonly S[], options: { adjustClocks: boolean }): TraceTree<S> {
-  const nodes = spans.map(
-    (span, index): TraceNode<S> => ({
-      index, span, parent: -1, children: [], depth: 0, orphan: false, shiftNs: 0,
-      start: span.offset_ns, end: span.offset_ns + Math.max(0, span.duration_ns), descendants: 0, errorsBelow: 0,
-    }),
-  );
+export function buildTree<S extends SpanTimes>(
+  spans: readonly S[],
+  options: { adjustClocks: boolean },
+): TraceTree<S> {
+  const nodes = spans.map((span, index): TraceNode<S> => ({
+    index,
+    span,
+    parent: -1,
+    children: [],
+    depth: 0,
+    orphan: false,
+    shiftNs: 0,
+    start: span.offset_ns,
+    end: span.offset_ns + Math.max(0, span.duration_ns),
+    descendants: 0,
+    errorsBelow: 0,
+  }));
   const byId = new Map<string, number>();
   for (const node of nodes) if (!byId.has(node.span.span_id)) byId.set(node.span.span_id, node.index);
   for (const node of nodes) {
@@ -61,7 +71,10 @@ export function buildTree<S extends SpanTimes>(spans: readonly S[], options: { a
   if (options.adjustClocks) adjustClocks(nodes, order);
   const byStart = (a: number, b: number) => (nodes[a]?.start ?? 0) - (nodes[b]?.start ?? 0) || a - b;
   for (const node of nodes) node.children.sort(byStart);
-  const roots = nodes.filter((node) => node.parent < 0).map((node) => node.index).sort(byStart);
+  const roots = nodes
+    .filter((node) => node.parent < 0)
+    .map((node) => node.index)
+    .sort(byStart);
   return { nodes, roots, ...summarise(nodes, order) };
 }
 
@@ -168,6 +181,14 @@ export function ancestors(tree: TraceTree, index: number): number[] {
   return path;
 }
 
+/** The root that lasts longest: what the trace is named after. */
+export function mainRoot(tree: TraceTree): number {
+  let best = tree.roots[0] ?? 0;
+  const length = (index: number) => (tree.nodes[index]?.end ?? 0) - (tree.nodes[index]?.start ?? 0);
+  for (const root of tree.roots) if (length(root) > length(best)) best = root;
+  return best;
+}
+
 export type Section = { index: number; start: number; end: number };
 
 /**
@@ -217,6 +238,17 @@ export function criticalPath(tree: TraceTree, root: number): Section[] {
     }
   }
   return sections.reverse();
+}
+
+/** The sections of each span. */
+export function sectionsBySpan(sections: Section[]): ReadonlyMap<number, Section[]> {
+  const out = new Map<number, Section[]>();
+  for (const section of sections) {
+    const list = out.get(section.index);
+    if (list) list.push(section);
+    else out.set(section.index, [section]);
+  }
+  return out;
 }
 
 /** The time in which none of its children ran. */

@@ -1,6 +1,14 @@
 import { expect, test } from "vitest";
 
-import { formatBytes, formatCount, formatDuration, formatInteger, formatPercent, formatRate, parseDurationMs } from "./units";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatInteger,
+  formatPercent,
+  formatRate,
+  parseDurationMs,
+} from "./units";
 
 test("durations have three digits and the unit that fits", () => {
   const check = (ns: number, wanted: string) => expect(formatDuration(ns), String(ns)).toBe(wanted);
@@ -34,9 +42,28 @@ test("durations are read as people write them", () => {
 });
 
 test("counts, bytes, rates and shares", () => {
-  expect([0, 950, 1_234, 999_600, 4_560_000, 12].map(formatCount)).toEqual(["0", "950", "1.23 k", "1 M", "4.56 M", "12"]);
+  expect([0, 950, 1_234, 999_600, 4_560_000, 12].map(formatCount)).toEqual([
+    "0",
+    "950",
+    "1.23 k",
+    "1 M",
+    "4.56 M",
+    "12",
+  ]);
   expect([0, 1_023, 1_536, 1_073_741_824].map(formatBytes)).toEqual(["0 B", "1023 B", "1.5 KiB", "1 GiB"]);
-  expect([0, 0.001, 0.25, 12.34, 12_345].map(formatRate)).toEqual(["0/s", "<0.01/s", "0.25/s", "12.3/s", "12.3 k/s"]);
-  expect([0, 0.00001, 0.0042, 0.125, 1].map(formatPercent)).toEqual(["0 %", "<0.01 %", "0.42 %", "12.5 %", "100 %"]);
+  expect([0, 0.001, 0.25, 12.34, 12_345].map(formatRate)).toEqual([
+    "0/s",
+    "<0.01/s",
+    "0.25/s",
+    "12.3/s",
+    "12.3 k/s",
+  ]);
+  expect([0, 0.00001, 0.0042, 0.125, 1].map(formatPercent)).toEqual([
+    "0 %",
+    "<0.01 %",
+    "0.42 %",
+    "12.5 %",
+    "100 %",
+  ]);
   expect(formatInteger(1_234_567)).toBe("1,234,567");
 });

@@ -17,7 +17,10 @@ export function stringifySearch(params: Record<string, unknown>): string {
 }
 
 /** Keeps the text parameters of these names and drops everything else. */
-export function pick<K extends string>(search: Record<string, unknown>, names: readonly K[]): Partial<Record<K, string>> {
+export function pick<K extends string>(
+  search: Record<string, unknown>,
+  names: readonly K[],
+): Partial<Record<K, string>> {
   const out: Partial<Record<K, string>> = {};
   for (const name of names) {
     const value = search[name];

@@ -9,15 +9,35 @@ import { readHistory, remember } from "./sql/history";
 import { findSpans } from "./traces/find";
 
 function row(service: string, change: Partial<ServiceRow>): ServiceRow {
-  return { service, environment: null, requests: 100, rate: 1, error_share: 0, p50_ms: 5, p95_ms: 9, p99_ms: 12, last_seen: null, series: { requests: [], errors: [], p95_ms: [] }, ...change };
+  return {
+    service,
+    environment: null,
+    requests: 100,
+    rate: 1,
+    error_share: 0,
+    p50_ms: 5,
+    p95_ms: 9,
+    p99_ms: 12,
+    last_seen: null,
+    series: { requests: [], errors: [], p95_ms: [] },
+    ...change,
+  };
 }
 
 describe("what is wrong", () => {
-  const said = (rows: ServiceRow[]) => complaints(rows).map(({ service, tone, what }) => `${service} ${what} ${tone}`);
+  const said = (rows: ServiceRow[]) =>
+    complaints(rows).map(({ service, tone, what }) => `${service} ${what} ${tone}`);
   test("errors, slow tails and services that became slower are named, the worst first", () => {
     const slower = [...new Array<number>(40).fill(10), ...new Array<number>(10).fill(25)];
-    expect(said([row("calm", {}), row("slow", { p99_ms: 2_000 }), row("slower", { series: { requests: [], errors: [], p95_ms: slower } }), row("some", { error_share: 0.02 }), row("many", { error_share: 0.2 })]))
-      .toEqual(["many errors error", "slow slow warn", "slower slower warn", "some errors warn"]);
+    expect(
+      said([
+        row("calm", {}),
+        row("slow", { p99_ms: 2_000 }),
+        row("slower", { series: { requests: [], errors: [], p95_ms: slower } }),
+        row("some", { error_share: 0.02 }),
+        row("many", { error_share: 0.2 }),
+      ]),
+    ).toEqual(["many errors error", "slow slow warn", "slower slower warn", "some errors warn"]);
   });
   test("a few requests are no reason for alarm", () => {
     expect(said([row("quiet", { requests: 3, error_share: 0.34 })])).toEqual([]);
@@ -34,12 +54,23 @@ describe("what is wrong", () => {
 
 test("a trace id is found in what was pasted", () => {
   const id = "0af7651916cd43dd8448eb211c80319c";
-  for (const text of [id, `00-${id}-b7ad6b7169203331-01`, `trace_id=${id.toUpperCase()} x`, `https://x/traces/${id}?a=b`]) expect(traceIdIn(text), text).toBe(id);
+  for (const text of [
+    id,
+    `00-${id}-b7ad6b7169203331-01`,
+    `trace_id=${id.toUpperCase()} x`,
+    `https://x/traces/${id}?a=b`,
+  ])
+    expect(traceIdIn(text), text).toBe(id);
   for (const text of ["", "predict", id.slice(1), `${id}0`]) expect(traceIdIn(text), text).toBeNull();
 });
 
 test("a link to a line finds it again, by id or by its nanoseconds", () => {
-  const line = { id: "a.b", time: "2026-11-21T10:00:00.123456789Z", time_unix_ns: "1795255200123456789", service: "api" } as Parameters<typeof permalink>[0];
+  const line = {
+    id: "a.b",
+    time: "2026-11-21T10:00:00.123456789Z",
+    time_unix_ns: "1795255200123456789",
+    service: "api",
+  } as Parameters<typeof permalink>[0];
   const address = new URL(permalink(line), "http://x");
   expect(address.searchParams.get("to")).toBe(String(Date.UTC(2026, 10, 21, 10, 0, 0, 124)));
   const kept = address.searchParams.get("line") ?? "";
@@ -50,7 +81,10 @@ test("a link to a line finds it again, by id or by its nanoseconds", () => {
 
 test("the same query again moves to the front of the history", () => {
   const kept = new Map<string, string>();
-  const store = { getItem: (key: string) => kept.get(key) ?? null, setItem: (key: string, value: string) => void kept.set(key, value) };
+  const store = {
+    getItem: (key: string) => kept.get(key) ?? null,
+    setItem: (key: string, value: string) => void kept.set(key, value),
+  };
   remember(store, "a", 1);
   remember(store, "b", 2);
   expect(remember(store, "a", 3).map((run) => run.sql)).toEqual(["a", "b"]);
@@ -60,9 +94,20 @@ test("the same query again moves to the front of the history", () => {
 });
 
 test("spans are found by every word in any place", () => {
-  const span = (name: string, attributes: Record<string, unknown>): Span => ({ name, service: "api", span_id: "1", kind: "server", status: "ok", status_message: null, attributes, events: [] }) as unknown as Span;
+  const span = (name: string, attributes: Record<string, unknown>): Span =>
+    ({
+      name,
+      service: "api",
+      span_id: "1",
+      kind: "server",
+      status: "ok",
+      status_message: null,
+      attributes,
+      events: [],
+    }) as unknown as Span;
   const list = [span("GET /a", { code: 200 }), span("POST /a", { code: 500, tags: ["x"] })];
-  const check = (find: string, wanted: number[] | null) => expect(findSpans(list, find), find).toEqual(wanted);
+  const check = (find: string, wanted: number[] | null) =>
+    expect(findSpans(list, find), find).toEqual(wanted);
   check("", null);
   check("get", [0]);
   check("api", [0, 1]);
@@ -74,12 +119,17 @@ test("spans are found by every word in any place", () => {
 test("lines that were sent twice are told apart, and known by one id to the server", () => {
   const line = (id: string) => ({ id }) as Parameters<typeof distinctIds>[0][number];
   const seen = new Map<string, number>();
-  const ids = [...distinctIds([line("a"), line("a"), line("b")], seen), ...distinctIds([line("a")], seen)].map((one) => one.id);
+  const ids = [
+    ...distinctIds([line("a"), line("a"), line("b")], seen),
+    ...distinctIds([line("a")], seen),
+  ].map((one) => one.id);
   expect(ids).toEqual(["a", "a~2", "b", "a~3"]);
   expect(ids.map(serverId)).toEqual(["a", "a", "b", "a"]);
 });
 
 test("a span without a service or a link without attributes is shown all the same", () => {
-  const wire = { spans: [{ service: null, events: [], links: [{ trace_id: "t", span_id: "s" }] }] } as unknown as Parameters<typeof traceFromWire>[0];
+  const wire = {
+    spans: [{ service: null, events: [], links: [{ trace_id: "t", span_id: "s" }] }],
+  } as unknown as Parameters<typeof traceFromWire>[0];
   expect(traceFromWire(wire).spans[0]).toMatchObject({ service: "unknown", links: [{ attributes: {} }] });
 });

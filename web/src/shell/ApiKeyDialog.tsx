@@ -17,9 +17,22 @@ export default function ApiKeyDialog({ close }: { close: () => void }) {
   return (
     <Modal opened onClose={close} title="API key" size="sm" closeButtonProps={{ "aria-label": "Close" }}>
       <form onSubmit={submit} style={{ display: "grid", gap: 12 }}>
-        <p>{refused ? "The server does not know the key that this browser keeps." : "This server asks for a key."} Keys are set in its configuration under <code>auth</code>. It is kept in this browser only.</p>
-        <PasswordInput label="Key" value={key} onChange={(event) => setKey(event.currentTarget.value)} autoComplete="current-password" data-autofocus />
-        <Button type="submit" disabled={key.trim() === ""}>Continue</Button>
+        <p>
+          {refused
+            ? "The server does not know the key that this browser keeps."
+            : "This server asks for a key."}{" "}
+          Keys are set in its configuration under <code>auth</code>. It is kept in this browser only.
+        </p>
+        <PasswordInput
+          label="Key"
+          value={key}
+          onChange={(event) => setKey(event.currentTarget.value)}
+          autoComplete="current-password"
+          data-autofocus
+        />
+        <Button type="submit" disabled={key.trim() === ""}>
+          Continue
+        </Button>
       </form>
     </Modal>
   );

@@ -6,8 +6,16 @@ import { Empty, Failed } from "../components/States";
 /** A fault of this page, not of the data: it is shown, and the rest of the shell goes on. */
 export function Crash({ error, reset }: ErrorComponentProps) {
   // A page's script that is gone means that a newer version was installed meanwhile.
-  const stale = error instanceof Error && /dynamically imported module|module script failed/i.test(error.message);
-  if (stale) return <Failed error={new Error("The server was updated: this page is older than it.")} what="Please reload" retry={() => window.location.reload()} />;
+  const stale =
+    error instanceof Error && /dynamically imported module|module script failed/i.test(error.message);
+  if (stale)
+    return (
+      <Failed
+        error={new Error("The server was updated: this page is older than it.")}
+        what="Please reload"
+        retry={() => window.location.reload()}
+      />
+    );
   return <Failed error={error} what="This page has a fault" retry={reset} />;
 }
 

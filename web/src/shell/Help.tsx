@@ -12,13 +12,22 @@ export default function Help({ close }: { close: () => void }) {
             {section.keys.map((entry) => (
               <div key={entry.keys} className="row spread" style={{ padding: "3px 0" }}>
                 <span className="dim">{entry.does}</span>
-                <span className="row tight">{entry.keys.split(" ").filter(Boolean).map((one) => <kbd key={one}>{one}</kbd>)}</span>
+                <span className="row tight">
+                  {entry.keys
+                    .split(" ")
+                    .filter(Boolean)
+                    .map((one) => (
+                      <kbd key={one}>{one}</kbd>
+                    ))}
+                </span>
               </div>
             ))}
           </section>
         ))}
       </div>
-      <p className="dim" style={{ marginTop: 16 }}>Drag over any chart to look closer. Every view is in the address: copy it to share what you see.</p>
+      <p className="dim" style={{ marginTop: 16 }}>
+        Drag over any chart to look closer. Every view is in the address: copy it to share what you see.
+      </p>
     </Modal>
   );
 }

@@ -2,7 +2,17 @@
 
 import { Modal } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
-import { IconArrowRight, IconHome, IconListDetails, IconRoute, IconSearch, IconServer, IconSql, IconActivityHeartbeat, IconKeyboard } from "@tabler/icons-react";
+import {
+  IconArrowRight,
+  IconHome,
+  IconListDetails,
+  IconRoute,
+  IconSearch,
+  IconServer,
+  IconSql,
+  IconActivityHeartbeat,
+  IconKeyboard,
+} from "@tabler/icons-react";
 import { useState } from "react";
 
 import { useServices } from "../api/hooks";
@@ -20,25 +30,102 @@ export default function Palette({ close, open }: { close: () => void; open: (ove
   const typed = text.trim();
   const trace = traceIdIn(typed);
   const actions: Action[] = [];
-  if (trace) actions.push({ id: "trace", label: `Open trace ${trace}`, detail: "trace", icon: icon(IconRoute), run: () => void navigate({ to: "/traces/$traceId", params: { traceId: trace } }) });
+  if (trace)
+    actions.push({
+      id: "trace",
+      label: `Open trace ${trace}`,
+      detail: "trace",
+      icon: icon(IconRoute),
+      run: () => void navigate({ to: "/traces/$traceId", params: { traceId: trace } }),
+    });
   const pages: Action[] = [
-    { id: "home", label: "Home", detail: "services at a glance", icon: icon(IconHome), run: () => void navigate({ to: "/" }) },
-    { id: "traces", label: "Traces", detail: "search", icon: icon(IconRoute), run: () => void navigate({ to: "/traces" }) },
-    { id: "errors", label: "Traces with errors", detail: "search", icon: icon(IconRoute), run: () => void navigate({ to: "/traces", search: { status: "error" } }) },
-    { id: "logs", label: "Logs", detail: "search", icon: icon(IconListDetails), run: () => void navigate({ to: "/logs" }) },
-    { id: "tail", label: "Live tail", detail: "logs as they come", icon: icon(IconListDetails), run: () => void navigate({ to: "/logs", search: { live: "1" } }) },
-    { id: "sql", label: "SQL", detail: "ask both tables", icon: icon(IconSql), run: () => void navigate({ to: "/sql" }) },
-    { id: "status", label: "Status", detail: "tables, memory, endpoints", icon: icon(IconActivityHeartbeat), run: () => void navigate({ to: "/status" }) },
-    { id: "keys", label: "Keyboard shortcuts", detail: "help", icon: icon(IconKeyboard), run: () => open("help") },
+    {
+      id: "home",
+      label: "Home",
+      detail: "services at a glance",
+      icon: icon(IconHome),
+      run: () => void navigate({ to: "/" }),
+    },
+    {
+      id: "traces",
+      label: "Traces",
+      detail: "search",
+      icon: icon(IconRoute),
+      run: () => void navigate({ to: "/traces" }),
+    },
+    {
+      id: "errors",
+      label: "Traces with errors",
+      detail: "search",
+      icon: icon(IconRoute),
+      run: () => void navigate({ to: "/traces", search: { status: "error" } }),
+    },
+    {
+      id: "logs",
+      label: "Logs",
+      detail: "search",
+      icon: icon(IconListDetails),
+      run: () => void navigate({ to: "/logs" }),
+    },
+    {
+      id: "tail",
+      label: "Live tail",
+      detail: "logs as they come",
+      icon: icon(IconListDetails),
+      run: () => void navigate({ to: "/logs", search: { live: "1" } }),
+    },
+    {
+      id: "sql",
+      label: "SQL",
+      detail: "ask both tables",
+      icon: icon(IconSql),
+      run: () => void navigate({ to: "/sql" }),
+    },
+    {
+      id: "status",
+      label: "Status",
+      detail: "tables, memory, endpoints",
+      icon: icon(IconActivityHeartbeat),
+      run: () => void navigate({ to: "/status" }),
+    },
+    {
+      id: "keys",
+      label: "Keyboard shortcuts",
+      detail: "help",
+      icon: icon(IconKeyboard),
+      run: () => open("help"),
+    },
   ];
   for (const row of services.data?.data.services ?? []) {
-    pages.push({ id: `service-${row.service}`, label: row.service, detail: "service", icon: icon(IconServer), run: () => void navigate({ to: "/services/$service", params: { service: row.service } }) });
+    pages.push({
+      id: `service-${row.service}`,
+      label: row.service,
+      detail: "service",
+      icon: icon(IconServer),
+      run: () => void navigate({ to: "/services/$service", params: { service: row.service } }),
+    });
   }
   const words = typed.toLowerCase().split(/\s+/);
-  actions.push(...pages.filter((page) => words.every((word) => `${page.label} ${page.detail}`.toLowerCase().includes(word))));
+  actions.push(
+    ...pages.filter((page) =>
+      words.every((word) => `${page.label} ${page.detail}`.toLowerCase().includes(word)),
+    ),
+  );
   if (typed && !trace) {
-    actions.push({ id: "search-logs", label: `Search logs for “${typed}”`, detail: "logs", icon: icon(IconSearch), run: () => void navigate({ to: "/logs", search: { q: typed } }) });
-    actions.push({ id: "search-traces", label: `Search traces for “${typed}”`, detail: "traces", icon: icon(IconSearch), run: () => void navigate({ to: "/traces", search: { q: typed } }) });
+    actions.push({
+      id: "search-logs",
+      label: `Search logs for “${typed}”`,
+      detail: "logs",
+      icon: icon(IconSearch),
+      run: () => void navigate({ to: "/logs", search: { q: typed } }),
+    });
+    actions.push({
+      id: "search-traces",
+      label: `Search traces for “${typed}”`,
+      detail: "traces",
+      icon: icon(IconSearch),
+      run: () => void navigate({ to: "/traces", search: { q: typed } }),
+    });
   }
   const chosen = Math.min(at, actions.length - 1);
   const run = (action: Action | undefined) => {
@@ -46,23 +133,60 @@ export default function Palette({ close, open }: { close: () => void; open: (ove
     action?.run();
   };
   return (
-    <Modal opened onClose={close} withCloseButton={false} size={560} padding={0} yOffset="14vh" transitionProps={{ duration: 80 }} aria-label="Search or go to">
+    <Modal
+      opened
+      onClose={close}
+      withCloseButton={false}
+      size={560}
+      padding={0}
+      yOffset="14vh"
+      transitionProps={{ duration: 80 }}
+      aria-label="Search or go to"
+    >
       <div className="row" style={{ padding: "0 14px", borderBottom: "1px solid var(--border)" }}>
         <IconSearch size={16} aria-hidden className="dim" />
         <input
-          data-autofocus className="palette-input" role="combobox" aria-expanded aria-controls="palette-list" aria-label="Search or go to" aria-activedescendant={actions[chosen] ? `palette-${actions[chosen].id}` : undefined}
-          placeholder="A page, a service, a trace id, or words to search for" value={text} spellCheck={false}
-          onChange={(event) => { setText(event.currentTarget.value); setAt(0); }}
+          data-autofocus
+          className="palette-input"
+          role="combobox"
+          aria-expanded
+          aria-controls="palette-list"
+          aria-label="Search or go to"
+          aria-activedescendant={actions[chosen] ? `palette-${actions[chosen].id}` : undefined}
+          placeholder="A page, a service, a trace id, or words to search for"
+          value={text}
+          spellCheck={false}
+          onChange={(event) => {
+            setText(event.currentTarget.value);
+            setAt(0);
+          }}
           onKeyDown={(event) => {
-            if (event.key === "ArrowDown") { event.preventDefault(); setAt((chosen + 1) % actions.length); }
-            if (event.key === "ArrowUp") { event.preventDefault(); setAt((chosen + actions.length - 1) % actions.length); }
-            if (event.key === "Enter") { event.preventDefault(); run(actions[chosen]); }
+            if (event.key === "ArrowDown") {
+              event.preventDefault();
+              setAt((chosen + 1) % actions.length);
+            }
+            if (event.key === "ArrowUp") {
+              event.preventDefault();
+              setAt((chosen + actions.length - 1) % actions.length);
+            }
+            if (event.key === "Enter") {
+              event.preventDefault();
+              run(actions[chosen]);
+            }
           }}
         />
       </div>
       <div role="listbox" id="palette-list" aria-label="Results" className="palette-list">
         {actions.map((action, index) => (
-          <div key={action.id} id={`palette-${action.id}`} role="option" aria-selected={index === chosen} className="palette-item" onMouseMove={() => setAt(index)} onClick={() => run(action)}>
+          <div
+            key={action.id}
+            id={`palette-${action.id}`}
+            role="option"
+            aria-selected={index === chosen}
+            className="palette-item"
+            onMouseMove={() => setAt(index)}
+            onClick={() => run(action)}
+          >
             {action.icon}
             <span className="ellipsis grow">{action.label}</span>
             <span className="dim">{action.detail}</span>

@@ -4,7 +4,18 @@ import { useMantineColorScheme, Tooltip } from "@mantine/core";
 import { useLocalStorage } from "@mantine/hooks";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import {
-  IconActivityHeartbeat, IconSunMoon, IconHome, IconKeyboard, IconLayoutSidebarLeftCollapse, IconLayoutSidebarLeftExpand, IconListDetails, IconMoon, IconRoute, IconSearch, IconSql, IconSun,
+  IconActivityHeartbeat,
+  IconSunMoon,
+  IconHome,
+  IconKeyboard,
+  IconLayoutSidebarLeftCollapse,
+  IconLayoutSidebarLeftExpand,
+  IconListDetails,
+  IconMoon,
+  IconRoute,
+  IconSearch,
+  IconSql,
+  IconSun,
 } from "@tabler/icons-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 
@@ -28,7 +39,11 @@ const PAGES = [
 export type Overlay = "palette" | "help" | "key" | null;
 
 export function Shell() {
-  const [narrow, setNarrow] = useLocalStorage({ key: "trefoil.nav-narrow", defaultValue: false, getInitialValueInEffect: false });
+  const [narrow, setNarrow] = useLocalStorage({
+    key: "trefoil.nav-narrow",
+    defaultValue: false,
+    getInitialValueInEffect: false,
+  });
   const [overlay, setOverlay] = useState<Overlay>(null);
   useKeys(setOverlay);
   useEffect(() => onUnauthorized(() => setOverlay("key")), []);
@@ -39,16 +54,40 @@ export function Shell() {
           <Mark />
           <span className="nav-label">Trefoil</span>
         </Link>
-        {PAGES.map((page) => <NavItem key={page.to} {...page} narrow={narrow} />)}
+        {PAGES.map((page) => (
+          <NavItem key={page.to} {...page} narrow={narrow} />
+        ))}
         <div className="grow" />
-        <NavButton label="Keyboard" narrow={narrow} icon={<IconKeyboard size={18} stroke={1.7} aria-hidden />} onClick={() => setOverlay("help")} />
-        <NavButton label={narrow ? "Expand" : "Collapse"} narrow={narrow} onClick={() => setNarrow(!narrow)}
-          icon={narrow ? <IconLayoutSidebarLeftExpand size={18} stroke={1.7} aria-hidden /> : <IconLayoutSidebarLeftCollapse size={18} stroke={1.7} aria-hidden />} />
+        <NavButton
+          label="Keyboard"
+          narrow={narrow}
+          icon={<IconKeyboard size={18} stroke={1.7} aria-hidden />}
+          onClick={() => setOverlay("help")}
+        />
+        <NavButton
+          label={narrow ? "Expand" : "Collapse"}
+          narrow={narrow}
+          onClick={() => setNarrow(!narrow)}
+          icon={
+            narrow ? (
+              <IconLayoutSidebarLeftExpand size={18} stroke={1.7} aria-hidden />
+            ) : (
+              <IconLayoutSidebarLeftCollapse size={18} stroke={1.7} aria-hidden />
+            )
+          }
+        />
       </nav>
       <header className="shell-head">
-        <button type="button" className="palette-button" onClick={() => setOverlay("palette")} aria-keyshortcuts="Control+K">
+        <button
+          type="button"
+          className="palette-button"
+          onClick={() => setOverlay("palette")}
+          aria-keyshortcuts="Control+K"
+        >
           <IconSearch size={14} aria-hidden />
-          <span className="grow" style={{ textAlign: "left" }}>Search or paste a trace id</span>
+          <span className="grow" style={{ textAlign: "left" }}>
+            Search or paste a trace id
+          </span>
           <kbd aria-hidden>Ctrl K</kbd>
         </button>
         <div className="grow" />
@@ -94,7 +133,12 @@ function NavItem({ to, label, icon: Icon, exact, narrow }: Page & { narrow: bool
   const active = exact ? path === to || path.startsWith("/services/") : path.startsWith(to);
   return (
     <Tooltip label={label} position="right" disabled={!narrow}>
-      <Link to={to} className={`nav-item ${active ? "active" : ""}`} aria-current={active ? "page" : undefined} aria-label={label}>
+      <Link
+        to={to}
+        className={`nav-item ${active ? "active" : ""}`}
+        aria-current={active ? "page" : undefined}
+        aria-label={label}
+      >
         <Icon size={18} stroke={1.7} aria-hidden />
         <span className="nav-label">{label}</span>
       </Link>
@@ -102,7 +146,17 @@ function NavItem({ to, label, icon: Icon, exact, narrow }: Page & { narrow: bool
   );
 }
 
-function NavButton({ label, icon, onClick, narrow }: { label: string; icon: React.ReactNode; onClick: () => void; narrow: boolean }) {
+function NavButton({
+  label,
+  icon,
+  onClick,
+  narrow,
+}: {
+  label: string;
+  icon: React.ReactNode;
+  onClick: () => void;
+  narrow: boolean;
+}) {
   return (
     <Tooltip label={label} position="right" disabled={!narrow}>
       <button type="button" className="plain nav-item" onClick={onClick} aria-label={label}>
@@ -121,7 +175,14 @@ function ThemeSwitch() {
   const Icon = colorScheme === "dark" ? IconMoon : colorScheme === "light" ? IconSun : IconSunMoon;
   return (
     <Tooltip label={`Theme: ${colorScheme}`}>
-      <button type="button" className="icon-button framed" data-testid="theme-switch" data-theme={colorScheme} aria-label={`Theme: ${colorScheme}. Change to ${next}`} onClick={() => setColorScheme(next)}>
+      <button
+        type="button"
+        className="icon-button framed"
+        data-testid="theme-switch"
+        data-theme={colorScheme}
+        aria-label={`Theme: ${colorScheme}. Change to ${next}`}
+        onClick={() => setColorScheme(next)}
+      >
         <Icon size={16} stroke={1.7} aria-hidden />
       </button>
     </Tooltip>
@@ -130,7 +191,16 @@ function ThemeSwitch() {
 
 function Mark() {
   return (
-    <svg width="20" height="20" viewBox="0 0 32 32" fill="none" stroke="currentColor" strokeWidth="2.8" strokeLinejoin="round" aria-hidden>
+    <svg
+      width="20"
+      height="20"
+      viewBox="0 0 32 32"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="2.8"
+      strokeLinejoin="round"
+      aria-hidden
+    >
       <path d="M16 14.2c-4.6-3-5.6-6.3-4.2-8.9 1.8-3.2 6.6-3.2 8.4 0 1.4 2.6.4 5.9-4.2 8.9Zm0 0c.3 5.5-2.1 8-5.1 8.3-3.7.3-6.1-3.8-4.2-7 1.5-2.5 4.9-3.3 9.3-1.3Zm0 0c4.4-2 7.8-1.2 9.3 1.3 1.9 3.2-.5 7.3-4.2 7-3-.3-5.4-2.8-5.1-8.3Z" />
       <path d="M16 15c.4 5 1.2 9 3.6 13" strokeLinecap="round" />
     </svg>

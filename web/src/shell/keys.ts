@@ -39,7 +39,13 @@ export const SHORTCUTS: readonly { group: string; keys: readonly { keys: string;
   },
 ];
 
-const PAGES: Readonly<Record<string, "/" | "/traces" | "/logs" | "/sql" | "/status">> = { h: "/", t: "/traces", l: "/logs", s: "/sql", i: "/status" };
+const PAGES: Readonly<Record<string, "/" | "/traces" | "/logs" | "/sql" | "/status">> = {
+  h: "/",
+  t: "/traces",
+  l: "/logs",
+  s: "/sql",
+  i: "/status",
+};
 
 /** The second key must follow within this time. */
 const CHORD_MS = 1_200;
@@ -79,5 +85,8 @@ export function useKeys(setOverlay: (overlay: Overlay) => void): void {
 }
 
 export function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+  return (
+    target instanceof HTMLElement &&
+    (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  );
 }

@@ -1,7 +1,29 @@
 import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
 
-const leaf: MantineColorsTuple = ["#e7f8f1", "#cdeee0", "#9fdec5", "#6ccca7", "#45bb8e", "#27a577", "#178f65", "#0e8059", "#0a7553", "#06573d"];
-const dark: MantineColorsTuple = ["#dbe2e6", "#b7c1c8", "#9aa6ae", "#6d7880", "#3a444b", "#242b30", "#1a1f23", "#14181b", "#0d1012", "#080a0b"];
+const leaf: MantineColorsTuple = [
+  "#e7f8f1",
+  "#cdeee0",
+  "#9fdec5",
+  "#6ccca7",
+  "#45bb8e",
+  "#27a577",
+  "#178f65",
+  "#0e8059",
+  "#0a7553",
+  "#06573d",
+];
+const dark: MantineColorsTuple = [
+  "#dbe2e6",
+  "#b7c1c8",
+  "#9aa6ae",
+  "#6d7880",
+  "#3a444b",
+  "#242b30",
+  "#1a1f23",
+  "#14181b",
+  "#0d1012",
+  "#080a0b",
+];
 
 export const theme = createTheme({
   primaryColor: "leaf",

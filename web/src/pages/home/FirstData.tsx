@@ -25,7 +25,10 @@ export function FirstData({ status }: { status: Status }) {
     <div className="page centered" style={{ maxWidth: 960 }} data-testid="first-data">
       <div style={{ padding: "20px 0 8px" }}>
         <h1 style={{ fontSize: 22 }}>Ready, and waiting for the first data</h1>
-        <p className="dim" style={{ fontSize: 14, marginTop: 4 }}>Point any OpenTelemetry SDK or Collector at this server. This page turns into your services by itself.</p>
+        <p className="dim" style={{ fontSize: 14, marginTop: 4 }}>
+          Point any OpenTelemetry SDK or Collector at this server. This page turns into your services by
+          itself.
+        </p>
       </div>
       <div className="grid two">
         <Panel title="Send to">
@@ -33,8 +36,15 @@ export function FirstData({ status }: { status: Status }) {
             <tbody>
               {addresses.map(({ name: label, address }) => (
                 <tr key={label}>
-                  <th scope="row" style={{ fontFamily: "var(--font)" }}>{label}</th>
-                  <td><div className="row spread"><code data-testid="endpoint">{address}</code><Copy text={address} label={`Copy ${label}`} /></div></td>
+                  <th scope="row" style={{ fontFamily: "var(--font)" }}>
+                    {label}
+                  </th>
+                  <td>
+                    <div className="row spread">
+                      <code data-testid="endpoint">{address}</code>
+                      <Copy text={address} label={`Copy ${label}`} />
+                    </div>
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -46,18 +56,33 @@ export function FirstData({ status }: { status: Status }) {
       </div>
       <Panel flush>
         <div style={{ padding: "4px 12px 0" }}>
-          <Tabs name="snippet" label="How to send" value={name} onChange={setName} tabs={all.map((snippet) => ({ value: snippet.name, label: snippet.name }))} />
+          <Tabs
+            name="snippet"
+            label="How to send"
+            value={name}
+            onChange={setName}
+            tabs={all.map((snippet) => ({ value: snippet.name, label: snippet.name }))}
+          />
         </div>
-        <div className="panel-body" role="tabpanel" id="panel-snippet" aria-labelledby={`tab-snippet-${name}`}>
+        <div
+          className="panel-body"
+          role="tabpanel"
+          id="panel-snippet"
+          aria-labelledby={`tab-snippet-${name}`}
+        >
           {shown && (
             <>
-              <p className="dim" style={{ margin: "4px 0 10px" }}>{shown.about}</p>
+              <p className="dim" style={{ margin: "4px 0 10px" }}>
+                {shown.about}
+              </p>
               <CodeBlock code={shown.code} label={`${shown.name} snippet`} />
             </>
           )}
         </div>
       </Panel>
-      <p className="dim">No service at hand? <code>trefoil demo</code> starts two with traffic.</p>
+      <p className="dim">
+        No service at hand? <code>trefoil demo</code> starts two with traffic.
+      </p>
     </div>
   );
 }
@@ -66,14 +91,26 @@ function Checklist({ status }: { status: Status }) {
   const rows = (name: string) => status.tables.find((table) => table.name === name)?.rows ?? 0;
   const steps = [
     { label: "The server runs", done: true, detail: status.version },
-    { label: "First trace", done: rows("spans") > 0, detail: rows("spans") > 0 ? `${formatInteger(rows("spans"))} spans` : "waiting" },
-    { label: "First log line", done: rows("logs") > 0, detail: rows("logs") > 0 ? `${formatInteger(rows("logs"))} lines` : "waiting" },
+    {
+      label: "First trace",
+      done: rows("spans") > 0,
+      detail: rows("spans") > 0 ? `${formatInteger(rows("spans"))} spans` : "waiting",
+    },
+    {
+      label: "First log line",
+      done: rows("logs") > 0,
+      detail: rows("logs") > 0 ? `${formatInteger(rows("logs"))} lines` : "waiting",
+    },
   ];
   return (
     <ul style={{ listStyle: "none", margin: 0, padding: 0, display: "grid", gap: 8 }} aria-live="polite">
       {steps.map((step) => (
         <li key={step.label} className="row" data-done={step.done}>
-          {step.done ? <IconCircleCheckFilled size={18} className="ok-text" aria-label="done" /> : <IconCircle size={18} className="dim" aria-label="not yet" />}
+          {step.done ? (
+            <IconCircleCheckFilled size={18} className="ok-text" aria-label="done" />
+          ) : (
+            <IconCircle size={18} className="dim" aria-label="not yet" />
+          )}
           <span className="grow">{step.label}</span>
           <span className="dim num">{step.detail}</span>
         </li>

@@ -26,7 +26,8 @@ const HEADS: readonly { key: Key | null; label: string; right?: boolean }[] = [
 export function ServicesTable({ rows }: { rows: ServiceRow[] }) {
   const [sort, setSort] = useState<{ key: Key; up: boolean }>({ key: "badness", up: false });
   const sorted = [...rows].sort((a, b) => {
-    const order = sort.key === "service" ? a.service.localeCompare(b.service) : value(a, sort.key) - value(b, sort.key);
+    const order =
+      sort.key === "service" ? a.service.localeCompare(b.service) : value(a, sort.key) - value(b, sort.key);
     return sort.up ? order : -order;
   });
   return (
@@ -35,18 +36,44 @@ export function ServicesTable({ rows }: { rows: ServiceRow[] }) {
         <thead>
           <tr>
             {HEADS.map((head, at) => (
-              <th key={`${head.label}${at}`} scope="col" className={head.right ? "right" : ""} aria-sort={head.key === sort.key ? (sort.up ? "ascending" : "descending") : undefined}>
-                {head.key === null ? head.label || <span className="visually-hidden">over time</span> : (
-                  <button type="button" className="sort" onClick={() => head.key && setSort({ key: head.key, up: sort.key === head.key ? !sort.up : head.key === "service" })}>
+              <th
+                key={`${head.label}${at}`}
+                scope="col"
+                className={head.right ? "right" : ""}
+                aria-sort={head.key === sort.key ? (sort.up ? "ascending" : "descending") : undefined}
+              >
+                {head.key === null ? (
+                  head.label || <span className="visually-hidden">over time</span>
+                ) : (
+                  <button
+                    type="button"
+                    className="sort"
+                    onClick={() =>
+                      head.key &&
+                      setSort({
+                        key: head.key,
+                        up: sort.key === head.key ? !sort.up : head.key === "service",
+                      })
+                    }
+                  >
                     {head.label}
-                    {head.key === sort.key && (sort.up ? <IconArrowUp size={12} aria-hidden /> : <IconArrowDown size={12} aria-hidden />)}
+                    {head.key === sort.key &&
+                      (sort.up ? (
+                        <IconArrowUp size={12} aria-hidden />
+                      ) : (
+                        <IconArrowDown size={12} aria-hidden />
+                      ))}
                   </button>
                 )}
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>{sorted.map((row) => <Row key={row.service} row={row} />)}</tbody>
+        <tbody>
+          {sorted.map((row) => (
+            <Row key={row.service} row={row} />
+          ))}
+        </tbody>
       </table>
     </div>
   );
@@ -60,22 +87,100 @@ function Row({ row }: { row: ServiceRow }) {
   const theme = useTheme();
   const { service } = row;
   const error = theme === "light" ? "#c42b23" : "#ff8a80";
-  const errorTone = row.error_share >= ERROR_SHARE_BAD ? "error-text" : row.error_share >= ERROR_SHARE_LOOK ? "warn-text" : "";
+  const errorTone =
+    row.error_share >= ERROR_SHARE_BAD
+      ? "error-text"
+      : row.error_share >= ERROR_SHARE_LOOK
+        ? "warn-text"
+        : "";
   const failed = row.series.errors.reduce((sum, count) => sum + count, 0);
   return (
     <tr data-testid={`service-${service}`}>
       <td>
-        <Link to="/services/$service" params={{ service }}><ServiceName service={service} /></Link>
-        {row.environment && <span className="tag" style={{ marginLeft: 8 }}>{row.environment}</span>}
+        <Link to="/services/$service" params={{ service }}>
+          <ServiceName service={service} />
+        </Link>
+        {row.environment && (
+          <span className="tag" style={{ marginLeft: 8 }}>
+            {row.environment}
+          </span>
+        )}
       </td>
-      <td className="right"><Link to="/traces" search={{ service }}>{formatRate(row.rate)}</Link></td>
-      <td><Sparkline values={row.series.requests} color={serviceColor(service, theme)} label={`Requests to ${service} over time`} /></td>
-      <td className="right"><Link to="/traces" search={{ service, status: "error" }} className={errorTone}>{formatPercent(row.error_share)}</Link></td>
-      <td>{failed > 0 ? <Sparkline values={row.series.errors} color={error} label={`Errors of ${service} over time`} width={80} /> : <span className="dim">–</span>}</td>
-      <td className="right"><Link to="/traces" search={{ service, sort: "slowest", min: row.p50_ms ? `${row.p50_ms.toPrecision(3)}ms` : undefined }}>{formatMs(row.p50_ms)}</Link></td>
-      <td className="right"><Link to="/traces" search={{ service, sort: "slowest", min: row.p95_ms ? `${row.p95_ms.toPrecision(3)}ms` : undefined }}>{formatMs(row.p95_ms)}</Link></td>
-      <td className="right"><Link to="/traces" search={{ service, sort: "slowest", min: row.p99_ms ? `${row.p99_ms.toPrecision(3)}ms` : undefined }} className={(row.p99_ms ?? 0) >= P99_LOOK_MS ? "warn-text" : ""}>{formatMs(row.p99_ms)}</Link></td>
-      <td><Sparkline values={row.series.p95_ms} color={theme === "light" ? "#57626b" : "#9aa6ae"} label={`p95 of ${service} over time`} area={false} width={100} /></td>
+      <td className="right">
+        <Link to="/traces" search={{ service }}>
+          {formatRate(row.rate)}
+        </Link>
+      </td>
+      <td>
+        <Sparkline
+          values={row.series.requests}
+          color={serviceColor(service, theme)}
+          label={`Requests to ${service} over time`}
+        />
+      </td>
+      <td className="right">
+        <Link to="/traces" search={{ service, status: "error" }} className={errorTone}>
+          {formatPercent(row.error_share)}
+        </Link>
+      </td>
+      <td>
+        {failed > 0 ? (
+          <Sparkline
+            values={row.series.errors}
+            color={error}
+            label={`Errors of ${service} over time`}
+            width={80}
+          />
+        ) : (
+          <span className="dim">–</span>
+        )}
+      </td>
+      <td className="right">
+        <Link
+          to="/traces"
+          search={{
+            service,
+            sort: "slowest",
+            min: row.p50_ms ? `${row.p50_ms.toPrecision(3)}ms` : undefined,
+          }}
+        >
+          {formatMs(row.p50_ms)}
+        </Link>
+      </td>
+      <td className="right">
+        <Link
+          to="/traces"
+          search={{
+            service,
+            sort: "slowest",
+            min: row.p95_ms ? `${row.p95_ms.toPrecision(3)}ms` : undefined,
+          }}
+        >
+          {formatMs(row.p95_ms)}
+        </Link>
+      </td>
+      <td className="right">
+        <Link
+          to="/traces"
+          search={{
+            service,
+            sort: "slowest",
+            min: row.p99_ms ? `${row.p99_ms.toPrecision(3)}ms` : undefined,
+          }}
+          className={(row.p99_ms ?? 0) >= P99_LOOK_MS ? "warn-text" : ""}
+        >
+          {formatMs(row.p99_ms)}
+        </Link>
+      </td>
+      <td>
+        <Sparkline
+          values={row.series.p95_ms}
+          color={theme === "light" ? "#57626b" : "#9aa6ae"}
+          label={`p95 of ${service} over time`}
+          area={false}
+          width={100}
+        />
+      </td>
     </tr>
   );
 }

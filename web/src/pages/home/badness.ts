@@ -8,17 +8,29 @@ export const P99_LOOK_MS = 1_000;
 /** The newest part of the range is compared with the rest: a service has become slow when it doubled. */
 const RECENT_SHARE = 0.2;
 
-export type Complaint = { service: string; tone: "error" | "warn"; what: "errors" | "slow" | "slower" | "silent"; value: number };
+export type Complaint = {
+  service: string;
+  tone: "error" | "warn";
+  what: "errors" | "slow" | "slower" | "silent";
+  value: number;
+};
 
 export function complaints(rows: readonly ServiceRow[]): Complaint[] {
   const out: Complaint[] = [];
   for (const row of rows) {
     if (row.requests >= 5 && row.error_share >= ERROR_SHARE_LOOK) {
-      out.push({ service: row.service, tone: row.error_share >= ERROR_SHARE_BAD ? "error" : "warn", what: "errors", value: row.error_share });
+      out.push({
+        service: row.service,
+        tone: row.error_share >= ERROR_SHARE_BAD ? "error" : "warn",
+        what: "errors",
+        value: row.error_share,
+      });
     }
     const slower = slowdown(row.series.p95_ms);
-    if (slower !== null && slower >= 2) out.push({ service: row.service, tone: "warn", what: "slower", value: slower });
-    else if ((row.p99_ms ?? 0) >= P99_LOOK_MS) out.push({ service: row.service, tone: "warn", what: "slow", value: row.p99_ms ?? 0 });
+    if (slower !== null && slower >= 2)
+      out.push({ service: row.service, tone: "warn", what: "slower", value: slower });
+    else if ((row.p99_ms ?? 0) >= P99_LOOK_MS)
+      out.push({ service: row.service, tone: "warn", what: "slow", value: row.p99_ms ?? 0 });
   }
   return out.sort((a, b) => Number(b.tone === "error") - Number(a.tone === "error") || b.value - a.value);
 }

@@ -26,11 +26,30 @@ export type LogListProps = {
   label: string;
 };
 
-export function LogList({ length, rowAt, wrap, words, onFilter, initial, follow, onScrollUp, onEnd, onOpen, footer, label }: LogListProps) {
+export function LogList({
+  length,
+  rowAt,
+  wrap,
+  words,
+  onFilter,
+  initial,
+  follow,
+  onScrollUp,
+  onEnd,
+  onOpen,
+  footer,
+  label,
+}: LogListProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const [opened, setOpened] = useState<ReadonlySet<string>>(() => new Set(initial === null ? [] : [initial]));
   const [chosen, setChosen] = useState(-1);
-  const virtual = useVirtualizer({ count: length, getScrollElement: () => scroller.current, estimateSize: () => ROW_PX, overscan: 14, getItemKey: (index) => rowAt(index)?.id ?? index });
+  const virtual = useVirtualizer({
+    count: length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_PX,
+    overscan: 14,
+    getItemKey: (index) => rowAt(index)?.id ?? index,
+  });
   const items = virtual.getVirtualItems();
   const last = items[items.length - 1]?.index ?? -1;
 
@@ -45,11 +64,15 @@ export function LogList({ length, rowAt, wrap, words, onFilter, initial, follow,
   }, [initial]);
   useEffect(() => onOpen?.(opened.size > 0), [opened, onOpen]);
 
-  const toggle = useCallback((id: string) => setOpened((was) => {
-    const next = new Set(was);
-    if (!next.delete(id)) next.add(id);
-    return next;
-  }), []);
+  const toggle = useCallback(
+    (id: string) =>
+      setOpened((was) => {
+        const next = new Set(was);
+        if (!next.delete(id)) next.add(id);
+        return next;
+      }),
+    [],
+  );
   const move = (to: number) => {
     const next = Math.max(0, Math.min(length - 1, to));
     setChosen(next);
@@ -57,12 +80,26 @@ export function LogList({ length, rowAt, wrap, words, onFilter, initial, follow,
   };
   return (
     <div
-      ref={scroller} className="log-list" tabIndex={0} role="region" aria-label={label} data-testid="log-list"
-      onWheel={(event) => { if (event.deltaY < 0) onScrollUp?.(); }}
+      ref={scroller}
+      className="log-list"
+      tabIndex={0}
+      role="region"
+      aria-label={label}
+      data-testid="log-list"
+      onWheel={(event) => {
+        if (event.deltaY < 0) onScrollUp?.();
+      }}
       onKeyDown={(event) => {
         if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey) return;
-        if (event.key === "j" || event.key === "ArrowDown") { event.preventDefault(); move(chosen + 1); }
-        if (event.key === "k" || event.key === "ArrowUp") { event.preventDefault(); onScrollUp?.(); move(chosen - 1); }
+        if (event.key === "j" || event.key === "ArrowDown") {
+          event.preventDefault();
+          move(chosen + 1);
+        }
+        if (event.key === "k" || event.key === "ArrowUp") {
+          event.preventDefault();
+          onScrollUp?.();
+          move(chosen - 1);
+        }
         if (event.key === "PageUp" || event.key === "Home") onScrollUp?.();
         const row = rowAt(chosen);
         if (event.key === "Enter" && row) toggle(row.id);
@@ -73,8 +110,21 @@ export function LogList({ length, rowAt, wrap, words, onFilter, initial, follow,
           const row = rowAt(item.index);
           if (!row) return null;
           return (
-            <div key={item.key} ref={virtual.measureElement} data-index={item.index} style={{ position: "absolute", inset: "0 0 auto", transform: `translateY(${item.start}px)` }}>
-              <LogLine row={row} open={opened.has(row.id)} chosen={item.index === chosen} wrap={wrap} words={words} toggle={toggle} onFilter={onFilter} />
+            <div
+              key={item.key}
+              ref={virtual.measureElement}
+              data-index={item.index}
+              style={{ position: "absolute", inset: "0 0 auto", transform: `translateY(${item.start}px)` }}
+            >
+              <LogLine
+                row={row}
+                open={opened.has(row.id)}
+                chosen={item.index === chosen}
+                wrap={wrap}
+                words={words}
+                toggle={toggle}
+                onFilter={onFilter}
+              />
             </div>
           );
         })}

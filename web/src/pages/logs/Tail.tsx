@@ -17,10 +17,21 @@ import { LogList } from "./LogList";
 
 const KEPT_LINES = 50_000;
 
-export function Tail({ filters, wrap, onFilter }: { filters: LogFilters; wrap: boolean; onFilter: LogFilter }) {
+export function Tail({
+  filters,
+  wrap,
+  onFilter,
+}: {
+  filters: LogFilters;
+  wrap: boolean;
+  onFilter: LogFilter;
+}) {
   const [ring] = useState(() => new Ring<LogRow>(KEPT_LINES));
   const [, setFrame] = useState(0);
-  const [state, setState] = useState<{ state: TailState; error: unknown }>({ state: "connecting", error: null });
+  const [state, setState] = useState<{ state: TailState; error: unknown }>({
+    state: "connecting",
+    error: null,
+  });
   const [dropped, setDropped] = useState(0);
   const [paused, setPaused] = useState<{ rows: LogRow[]; total: number } | null>(null);
   const framed = useRef(false);
@@ -38,38 +49,112 @@ export function Tail({ filters, wrap, onFilter }: { filters: LogFilters; wrap: b
     ring.clear();
     setDropped(0);
     setPaused(null);
-    void tailLogs(query, {
-      rows: (rows) => {
-        for (const row of rows) ring.push({ ...row, id: `${row.id}~${ring.total}` });
-        draw();
+    void tailLogs(
+      query,
+      {
+        rows: (rows) => {
+          for (const row of rows) ring.push({ ...row, id: `${row.id}~${ring.total}` });
+          draw();
+        },
+        dropped: (rows) => setDropped((was) => was + rows),
+        state: (next, error) => setState({ state: next, error }),
       },
-      dropped: (rows) => setDropped((was) => was + rows),
-      state: (next, error) => setState({ state: next, error }),
-    }, abort.signal);
+      abort.signal,
+    );
     return () => abort.abort();
   }, [query, ring, draw]);
 
-  const pause = useCallback(() => setPaused((was) => was ?? { rows: Array.from({ length: ring.length }, (_, at) => ring.at(at)).filter((row) => row !== undefined), total: ring.total }), [ring]);
-  const rowAt = useCallback((index: number) => (paused ? paused.rows[index] : ring.at(index)), [paused, ring]);
+  const pause = useCallback(
+    () =>
+      setPaused(
+        (was) =>
+          was ?? {
+            rows: Array.from({ length: ring.length }, (_, at) => ring.at(at)).filter(
+              (row) => row !== undefined,
+            ),
+            total: ring.total,
+          },
+      ),
+    [ring],
+  );
+  const rowAt = useCallback(
+    (index: number) => (paused ? paused.rows[index] : ring.at(index)),
+    [paused, ring],
+  );
   const words = useMemo(() => wordsOf(filters.q ?? ""), [filters.q]);
-  const onOpen = useCallback((open: boolean) => { if (open) pause(); }, [pause]);
+  const onOpen = useCallback(
+    (open: boolean) => {
+      if (open) pause();
+    },
+    [pause],
+  );
   const length = paused ? paused.rows.length : ring.length;
   const missed = paused ? ring.total - paused.total : 0;
   return (
-    <section className="panel log-panel" aria-label="Live tail">
-      <div className="row log-tools">
+    <section className="panel fill-panel" aria-label="Live tail">
+      <div className="row panel-tools">
         <span className={`live-dot ${state.state} ${paused ? "paused" : ""}`} aria-hidden />
-        <b role="status">{paused ? "Paused" : state.state === "open" ? "Live" : state.state === "connecting" ? "Connecting…" : "Connection lost, trying again…"}</b>
-        <span className="dim num" data-testid="tail-count">{formatInteger(ring.total)} lines{ring.total > KEPT_LINES ? `, the newest ${formatInteger(KEPT_LINES)} kept` : ""}{dropped > 0 ? ` · ${formatInteger(dropped)} skipped, too many to send` : ""}</span>
+        <b role="status">
+          {paused
+            ? "Paused"
+            : state.state === "open"
+              ? "Live"
+              : state.state === "connecting"
+                ? "Connecting…"
+                : "Connection lost, trying again…"}
+        </b>
+        <span className="dim num" data-testid="tail-count">
+          {formatInteger(ring.total)} lines
+          {ring.total > KEPT_LINES ? `, the newest ${formatInteger(KEPT_LINES)} kept` : ""}
+          {dropped > 0 ? ` · ${formatInteger(dropped)} skipped, too many to send` : ""}
+        </span>
         <div className="grow" />
         {missed > 0 && <span className="tag ok num">{formatInteger(missed)} new</span>}
-        <Button size="compact-sm" variant="default" leftSection={paused ? <IconPlayerPlay size={14} aria-hidden /> : <IconPlayerPause size={14} aria-hidden />} aria-pressed={paused !== null} onClick={() => (paused ? setPaused(null) : pause())}>{paused ? "Resume" : "Pause"}</Button>
-        <Button size="compact-sm" variant="default" leftSection={<IconTrash size={14} aria-hidden />} onClick={() => { ring.clear(); setPaused(null); draw(); }}>Clear</Button>
+        <Button
+          size="compact-sm"
+          variant="default"
+          leftSection={
+            paused ? <IconPlayerPlay size={14} aria-hidden /> : <IconPlayerPause size={14} aria-hidden />
+          }
+          aria-pressed={paused !== null}
+          onClick={() => (paused ? setPaused(null) : pause())}
+        >
+          {paused ? "Resume" : "Pause"}
+        </Button>
+        <Button
+          size="compact-sm"
+          variant="default"
+          leftSection={<IconTrash size={14} aria-hidden />}
+          onClick={() => {
+            ring.clear();
+            setPaused(null);
+            draw();
+          }}
+        >
+          Clear
+        </Button>
       </div>
       {length === 0 ? (
-        <Empty title={state.state === "broken" ? "The stream broke" : "Waiting for lines"}><p>{state.error instanceof Error ? state.error.message : "Every line that is received from now on and matches the search appears here within a second."}</p></Empty>
+        <Empty title={state.state === "broken" ? "The stream broke" : "Waiting for lines"}>
+          <p>
+            {state.error instanceof Error
+              ? state.error.message
+              : "Every line that is received from now on and matches the search appears here within a second."}
+          </p>
+        </Empty>
       ) : (
-        <LogList label="Live log lines" length={length} rowAt={rowAt} wrap={wrap} words={words} onFilter={onFilter} initial={null} follow={!paused} onScrollUp={pause} onOpen={onOpen} />
+        <LogList
+          label="Live log lines"
+          length={length}
+          rowAt={rowAt}
+          wrap={wrap}
+          words={words}
+          onFilter={onFilter}
+          initial={null}
+          follow={!paused}
+          onScrollUp={pause}
+          onOpen={onOpen}
+        />
       )}
     </section>
   );

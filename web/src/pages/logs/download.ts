@@ -9,11 +9,17 @@ import { apiQuery } from "../../lib/url";
 export const DOWNLOAD_LINES_MAX = 50_000;
 const PAGE = 5_000;
 
-export async function downloadLogs(format: "ndjson" | "csv", filters: LogFilters, range: Range): Promise<number> {
+export async function downloadLogs(
+  format: "ndjson" | "csv",
+  filters: LogFilters,
+  range: Range,
+): Promise<number> {
   const rows: LogRow[] = [];
   let cursor: string | undefined;
   do {
-    const page: LogPage = await getJson(`/api/v1/logs${apiQuery({ ...filters, start: Math.floor(range.start), end: Math.ceil(range.end), limit: PAGE, cursor })}`);
+    const page: LogPage = await getJson(
+      `/api/v1/logs${apiQuery({ ...filters, start: Math.floor(range.start), end: Math.ceil(range.end), limit: PAGE, cursor })}`,
+    );
     rows.push(...page.rows);
     cursor = page.next ?? undefined;
   } while (cursor && rows.length < DOWNLOAD_LINES_MAX);
@@ -23,9 +29,22 @@ export async function downloadLogs(format: "ndjson" | "csv", filters: LogFilters
 }
 
 function toCsv(rows: readonly LogRow[]): string {
-  const fixed = ["time", "level", "service", "environment", "release", "body", "trace_id", "span_id", "request_id", "event_name"] as const;
+  const fixed = [
+    "time",
+    "level",
+    "service",
+    "environment",
+    "release",
+    "body",
+    "trace_id",
+    "span_id",
+    "request_id",
+    "event_name",
+  ] as const;
   const keys = [...new Set(rows.flatMap((row) => Object.keys(row.attributes)))].sort();
-  const lines = rows.map((row) => csvRow([...fixed.map((name) => row[name]), ...keys.map((key) => row.attributes[key])]));
+  const lines = rows.map((row) =>
+    csvRow([...fixed.map((name) => row[name]), ...keys.map((key) => row.attributes[key])]),
+  );
   return [csvRow([...fixed, ...keys.map((key) => `attributes.${key}`)]), ...lines].join("\r\n");
 }
 

@@ -23,18 +23,42 @@ export function Service() {
   return (
     <div className="page centered">
       <div className="row spread wrap">
-        <h1><ServiceName service={service} /></h1>
+        <h1>
+          <ServiceName service={service} />
+        </h1>
         <div className="row">
-          <Link to="/traces" search={{ service }}>Traces</Link>
-          <Link to="/logs" search={{ service }}>Logs</Link>
+          <Link to="/traces" search={{ service }}>
+            Traces
+          </Link>
+          <Link to="/logs" search={{ service }}>
+            Logs
+          </Link>
         </div>
       </div>
-      {services.isPending ? <Skeleton rows={3} height={60} /> : !services.data ? (
-        <Failed what="The service cannot be read" error={services.error} retry={() => void services.refetch()} />
+      {services.isPending ? (
+        <Skeleton rows={3} height={60} />
+      ) : !services.data ? (
+        <Failed
+          what="The service cannot be read"
+          error={services.error}
+          retry={() => void services.refetch()}
+        />
       ) : row ? (
-        <Red row={row} stepMs={services.data.data.step_ms} start={timeMs(services.data.data.start)} range={services.data.range} />
+        <Red
+          row={row}
+          stepMs={services.data.data.step_ms}
+          start={timeMs(services.data.data.start)}
+          range={services.data.range}
+        />
       ) : (
-        <Panel><Empty title="No requests in this time"><p>{service} handled no request as a server or consumer. Its spans, if any, are below; a longer time range may show more.</p></Empty></Panel>
+        <Panel>
+          <Empty title="No requests in this time">
+            <p>
+              {service} handled no request as a server or consumer. Its spans, if any, are below; a longer
+              time range may show more.
+            </p>
+          </Empty>
+        </Panel>
       )}
       <Operations service={service} />
       <div className="grid two">
@@ -46,32 +70,74 @@ export function Service() {
   );
 }
 
-function Red({ row, stepMs, start, range }: { row: ServiceRow; stepMs: number; start: number; range: Range }) {
+function Red({
+  row,
+  stepMs,
+  start,
+  range,
+}: {
+  row: ServiceRow;
+  stepMs: number;
+  start: number;
+  range: Range;
+}) {
   const theme = useTheme();
   const { setRange } = useTimeRange();
   const times = row.series.requests.map((_, at) => start + at * stepMs);
   const color = serviceColor(row.service, theme);
   const red = theme === "light" ? "#c42b23" : "#ff8a80";
   const chart = { range, onZoom: setRange, height: 150 } as const;
-  const share = row.series.errors.map((errors, at) => ((row.series.requests[at] ?? 0) > 0 ? errors / (row.series.requests[at] ?? 1) : null));
+  const share = row.series.errors.map((errors, at) =>
+    (row.series.requests[at] ?? 0) > 0 ? errors / (row.series.requests[at] ?? 1) : null,
+  );
   return (
     <>
       <section className="panel stat-strip" aria-label="Requests, errors, durations">
         <Stat value={formatRate(row.rate)} label={`${formatCount(row.requests)} requests`} />
-        <Stat value={formatPercent(row.error_share)} label="errors" tone={row.error_share >= 0.05 ? "error" : row.error_share >= 0.01 ? "warn" : undefined} />
+        <Stat
+          value={formatPercent(row.error_share)}
+          label="errors"
+          tone={row.error_share >= 0.05 ? "error" : row.error_share >= 0.01 ? "warn" : undefined}
+        />
         <Stat value={formatMs(row.p50_ms)} label="p50" />
         <Stat value={formatMs(row.p95_ms)} label="p95" />
         <Stat value={formatMs(row.p99_ms)} label="p99" />
       </section>
       <div className="grid three">
         <Panel title="Requests" aside={<span className="dim">per second</span>}>
-          <TimeChart {...chart} label="Requests per second over time" kind="area" times={times} format={formatRate} series={[{ name: "requests", color, values: perSecond(row.series.requests, start, stepMs, range) }]} testId="chart-requests" />
+          <TimeChart
+            {...chart}
+            label="Requests per second over time"
+            kind="area"
+            times={times}
+            format={formatRate}
+            series={[
+              { name: "requests", color, values: perSecond(row.series.requests, start, stepMs, range) },
+            ]}
+            testId="chart-requests"
+          />
         </Panel>
         <Panel title="Errors" aside={<span className="dim">share of requests</span>}>
-          <TimeChart {...chart} label="Share of failed requests over time" kind="area" times={times} format={formatPercent} series={[{ name: "errors", color: red, values: share }]} testId="chart-errors" />
+          <TimeChart
+            {...chart}
+            label="Share of failed requests over time"
+            kind="area"
+            times={times}
+            format={formatPercent}
+            series={[{ name: "errors", color: red, values: share }]}
+            testId="chart-errors"
+          />
         </Panel>
         <Panel title="Durations" aside={<span className="dim">p95</span>}>
-          <TimeChart {...chart} label="p95 of durations over time" kind="lines" times={times} format={formatMs} testId="chart-durations" series={[{ name: "p95", color, values: row.series.p95_ms }]} />
+          <TimeChart
+            {...chart}
+            label="p95 of durations over time"
+            kind="lines"
+            times={times}
+            format={formatMs}
+            testId="chart-durations"
+            series={[{ name: "p95", color, values: row.series.p95_ms }]}
+          />
         </Panel>
       </div>
     </>
@@ -83,23 +149,59 @@ function Operations({ service }: { service: string }) {
   const rows = [...(operations.data?.data.operations ?? [])].sort((a, b) => b.requests - a.requests);
   return (
     <Panel flush title="Operations">
-      {operations.isPending ? <Skeleton rows={4} /> : !operations.data ? (
-        <Failed what="The operations cannot be read" error={operations.error} retry={() => void operations.refetch()} />
-      ) : rows.length === 0 ? <Empty title="No spans of this service in this time" /> : (
+      {operations.isPending ? (
+        <Skeleton rows={4} />
+      ) : !operations.data ? (
+        <Failed
+          what="The operations cannot be read"
+          error={operations.error}
+          retry={() => void operations.refetch()}
+        />
+      ) : rows.length === 0 ? (
+        <Empty title="No spans of this service in this time" />
+      ) : (
         <div className="table-scroll" tabIndex={0} role="region" aria-label="Operations">
           <table className="list" data-testid="operations">
-            <thead><tr><th scope="col">Operation</th><th scope="col">Kind</th>{["Rate", "Spans", "Errors", "p50", "p95", "p99"].map((head) => <th key={head} scope="col" className="right">{head}</th>)}</tr></thead>
+            <thead>
+              <tr>
+                <th scope="col">Operation</th>
+                <th scope="col">Kind</th>
+                {["Rate", "Spans", "Errors", "p50", "p95", "p99"].map((head) => (
+                  <th key={head} scope="col" className="right">
+                    {head}
+                  </th>
+                ))}
+              </tr>
+            </thead>
             <tbody>
               {rows.map((row) => (
                 <tr key={`${row.name} ${row.kind}`}>
-                  <td><Link to="/traces" search={{ service, operation: row.name }}><b style={{ fontWeight: 500 }}>{row.name}</b></Link></td>
+                  <td>
+                    <Link to="/traces" search={{ service, operation: row.name }}>
+                      <b style={{ fontWeight: 500 }}>{row.name}</b>
+                    </Link>
+                  </td>
                   <td className="dim">{row.kind}</td>
                   <td className="right">{formatRate(row.rate)}</td>
                   <td className="right">{formatCount(row.requests)}</td>
-                  <td className="right"><Link to="/traces" search={{ service, operation: row.name, status: "error" }} className={row.error_share >= 0.05 ? "error-text" : row.error_share >= 0.01 ? "warn-text" : ""}>{formatPercent(row.error_share)}</Link></td>
+                  <td className="right">
+                    <Link
+                      to="/traces"
+                      search={{ service, operation: row.name, status: "error" }}
+                      className={
+                        row.error_share >= 0.05 ? "error-text" : row.error_share >= 0.01 ? "warn-text" : ""
+                      }
+                    >
+                      {formatPercent(row.error_share)}
+                    </Link>
+                  </td>
                   <td className="right">{formatMs(row.p50_ms)}</td>
                   <td className="right">{formatMs(row.p95_ms)}</td>
-                  <td className="right"><Link to="/traces" search={{ service, operation: row.name, sort: "slowest" }}>{formatMs(row.p99_ms)}</Link></td>
+                  <td className="right">
+                    <Link to="/traces" search={{ service, operation: row.name, sort: "slowest" }}>
+                      {formatMs(row.p99_ms)}
+                    </Link>
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -111,15 +213,39 @@ function Operations({ service }: { service: string }) {
 }
 
 function Recent({ service, what }: { service: string; what: "errors" | "slow" }) {
-  const traces = useTraces(what === "errors" ? { service, status: "error", sort: "newest", limit: 6 } : { service, sort: "slowest", limit: 6 });
+  const traces = useTraces(
+    what === "errors"
+      ? { service, status: "error", sort: "newest", limit: 6 }
+      : { service, sort: "slowest", limit: 6 },
+  );
   const found = traces.data?.data.traces ?? [];
   const maxMs = Math.max(0, ...found.map((trace) => trace.duration_ms));
   return (
-    <Panel flush title={what === "errors" ? "Failed lately" : "Slowest"} aside={<Link to="/traces" search={what === "errors" ? { service, status: "error" } : { service, sort: "slowest" }}>All</Link>} className="compact-traces">
-      {traces.isPending ? <Skeleton rows={4} /> : traces.isError && !traces.data ? <Failed what="The traces cannot be read" error={traces.error} /> : found.length === 0 ? (
+    <Panel
+      flush
+      title={what === "errors" ? "Failed lately" : "Slowest"}
+      aside={
+        <Link
+          to="/traces"
+          search={what === "errors" ? { service, status: "error" } : { service, sort: "slowest" }}
+        >
+          All
+        </Link>
+      }
+      className="compact-traces"
+    >
+      {traces.isPending ? (
+        <Skeleton rows={4} />
+      ) : traces.isError && !traces.data ? (
+        <Failed what="The traces cannot be read" error={traces.error} />
+      ) : found.length === 0 ? (
         <Empty title={what === "errors" ? "No failed trace in this time" : "No trace in this time"} />
       ) : (
-        <div style={{ marginTop: 8, borderTop: "1px solid var(--border)" }}>{found.map((trace) => <TraceRow key={trace.trace_id} trace={trace} maxMs={maxMs} />)}</div>
+        <div style={{ marginTop: 8, borderTop: "1px solid var(--border)" }}>
+          {found.map((trace) => (
+            <TraceRow key={trace.trace_id} trace={trace} maxMs={maxMs} />
+          ))}
+        </div>
       )}
     </Panel>
   );
@@ -129,15 +255,39 @@ function ErrorLogs({ service }: { service: string }) {
   const logs = useLogs({ service, level: "error,fatal,warn" }, { live: true, enabled: true, limit: 10 });
   const rows = logs.data?.pages[0]?.page.rows ?? [];
   return (
-    <Panel flush title="Warnings and errors in its logs" aside={<Link to="/logs" search={{ service, level: "error,fatal,warn" }}>All</Link>}>
-      {logs.isPending ? <Skeleton rows={4} /> : logs.isError && !logs.data ? <Failed what="The logs cannot be read" error={logs.error} /> : rows.length === 0 ? <Empty title="No warning and no error in this time" /> : (
+    <Panel
+      flush
+      title="Warnings and errors in its logs"
+      aside={
+        <Link to="/logs" search={{ service, level: "error,fatal,warn" }}>
+          All
+        </Link>
+      }
+    >
+      {logs.isPending ? (
+        <Skeleton rows={4} />
+      ) : logs.isError && !logs.data ? (
+        <Failed what="The logs cannot be read" error={logs.error} />
+      ) : rows.length === 0 ? (
+        <Empty title="No warning and no error in this time" />
+      ) : (
         <div style={{ padding: "6px 0" }}>
           {rows.map((row, at) => (
             <div key={at} className="row" style={{ padding: "3px 12px" }}>
               <span className="num dim nowrap mono">{formatClockMs(timeMs(row.time))}</span>
               <LevelTag level={row.level} />
-              <span className="mono ellipsis grow" title={row.body ?? ""}>{row.body}</span>
-              {row.trace_id && <Link to="/traces/$traceId" params={{ traceId: row.trace_id }} search={row.span_id ? { span: row.span_id } : {}}>trace</Link>}
+              <span className="mono ellipsis grow" title={row.body ?? ""}>
+                {row.body}
+              </span>
+              {row.trace_id && (
+                <Link
+                  to="/traces/$traceId"
+                  params={{ traceId: row.trace_id }}
+                  search={row.span_id ? { span: row.span_id } : {}}
+                >
+                  trace
+                </Link>
+              )}
             </div>
           ))}
         </div>

@@ -1,10 +1,23 @@
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, type Completion } from "@codemirror/autocomplete";
+import {
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+  type Completion,
+} from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { PostgreSQL, sql } from "@codemirror/lang-sql";
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { setDiagnostics } from "@codemirror/lint";
 import { Compartment, EditorState, Prec } from "@codemirror/state";
-import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers, placeholder } from "@codemirror/view";
+import {
+  drawSelection,
+  EditorView,
+  highlightActiveLine,
+  keymap,
+  lineNumbers,
+  placeholder,
+} from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { useEffect, useRef } from "react";
 
@@ -24,18 +37,42 @@ const look = EditorView.theme({
   "&.cm-focused": { outline: "none" },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6" },
   ".cm-gutters": { backgroundColor: "transparent", color: "var(--dim)", border: "none" },
-  ".cm-activeLine, .cm-activeLineGutter": { backgroundColor: "color-mix(in srgb, var(--hover) 60%, transparent)" },
+  ".cm-activeLine, .cm-activeLineGutter": {
+    backgroundColor: "color-mix(in srgb, var(--hover) 60%, transparent)",
+  },
   ".cm-cursor": { borderLeftColor: "var(--text)" },
-  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { background: "color-mix(in srgb, var(--accent) 26%, transparent)" },
-  ".cm-tooltip": { background: "var(--raised)", border: "1px solid var(--border-strong)", borderRadius: "6px", boxShadow: "var(--shadow)" },
-  ".cm-tooltip-autocomplete > ul > li[aria-selected]": { background: "var(--selected)", color: "var(--text)" },
+  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
+    background: "color-mix(in srgb, var(--accent) 26%, transparent)",
+  },
+  ".cm-tooltip": {
+    background: "var(--raised)",
+    border: "1px solid var(--border-strong)",
+    borderRadius: "6px",
+    boxShadow: "var(--shadow)",
+  },
+  ".cm-tooltip-autocomplete > ul > li[aria-selected]": {
+    background: "var(--selected)",
+    color: "var(--text)",
+  },
   ".cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", fontSize: "12px" },
   ".cm-completionDetail": { color: "var(--dim)", fontStyle: "normal" },
   ".cm-placeholder": { color: "var(--dim)" },
 });
 
 /** A SQL editor; `onRun` is called with the text on Ctrl-Enter. */
-export function Editor({ value, tables, problem, onChange, onRun }: { value: string; tables: Tables; problem: Problem | null; onChange: (text: string) => void; onRun: (text: string) => void }) {
+export function Editor({
+  value,
+  tables,
+  problem,
+  onChange,
+  onRun,
+}: {
+  value: string;
+  tables: Tables;
+  problem: Problem | null;
+  onChange: (text: string) => void;
+  onRun: (text: string) => void;
+}) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
   const language = useRef(new Compartment());
@@ -57,12 +94,29 @@ export function Editor({ value, tables, problem, onChange, onRun }: { value: str
         doc: latest.current.value,
         extensions: [
           Prec.highest(keymap.of([{ key: "Mod-Enter", run }])),
-          lineNumbers(), history(), drawSelection(), highlightActiveLine(), bracketMatching(), closeBrackets(), autocompletion(),
-          keymap.of([...closeBracketsKeymap, ...completionKeymap, ...historyKeymap, ...defaultKeymap, indentWithTab]),
+          lineNumbers(),
+          history(),
+          drawSelection(),
+          highlightActiveLine(),
+          bracketMatching(),
+          closeBrackets(),
+          autocompletion(),
+          keymap.of([
+            ...closeBracketsKeymap,
+            ...completionKeymap,
+            ...historyKeymap,
+            ...defaultKeymap,
+            indentWithTab,
+          ]),
           language.current.of(support(latest.current.tables)),
-          syntaxHighlighting(colours), look, EditorView.lineWrapping, placeholder("SELECT … FROM spans"),
+          syntaxHighlighting(colours),
+          look,
+          EditorView.lineWrapping,
+          placeholder("SELECT … FROM spans"),
           EditorView.contentAttributes.of({ "aria-label": "SQL query", "data-testid": "sql-editor" }),
-          EditorView.updateListener.of((update) => { if (update.docChanged) latest.current.onChange(update.state.doc.toString()); }),
+          EditorView.updateListener.of((update) => {
+            if (update.docChanged) latest.current.onChange(update.state.doc.toString());
+          }),
         ],
       }),
     });
@@ -77,7 +131,8 @@ export function Editor({ value, tables, problem, onChange, onRun }: { value: str
   }, [tables]);
   useEffect(() => {
     const editor = view.current;
-    if (editor && editor.state.doc.toString() !== value) editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } });
+    if (editor && editor.state.doc.toString() !== value)
+      editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } });
   }, [value]);
   useEffect(() => {
     const editor = view.current;
@@ -90,7 +145,11 @@ export function Editor({ value, tables, problem, onChange, onRun }: { value: str
     const line = doc.line(problem.line);
     const from = Math.min(line.to, line.from + Math.max(0, problem.column - 1));
     const word = /^[\w.]+/.exec(line.text.slice(from - line.from))?.[0].length ?? 1;
-    editor.dispatch(setDiagnostics(editor.state, [{ from, to: Math.min(doc.length, from + word), severity: "error", message: problem.message }]));
+    editor.dispatch(
+      setDiagnostics(editor.state, [
+        { from, to: Math.min(doc.length, from + word), severity: "error", message: problem.message },
+      ]),
+    );
   }, [problem]);
   return <div ref={host} className="sql-editor" />;
 }

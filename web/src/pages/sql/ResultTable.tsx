@@ -12,14 +12,37 @@ const [WIDTH_MIN, WIDTH_MAX] = [7, 64];
 export function ResultTable({ answer }: { answer: SqlAnswer }) {
   const { columns, rows } = answer;
   const scroller = useRef<HTMLDivElement>(null);
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => ROW_PX, overscan: 14 });
-  const template = useMemo(() => columns.map((column, at) => `calc(${widthOf(column.name, rows, at)}ch + 26px)`).join(" "), [columns, rows]);
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_PX,
+    overscan: 14,
+  });
+  const template = useMemo(
+    () => columns.map((column, at) => `calc(${widthOf(column.name, rows, at)}ch + 26px)`).join(" "),
+    [columns, rows],
+  );
   return (
-    <div ref={scroller} className="result" role="table" aria-label="Result" aria-rowcount={rows.length + 1} tabIndex={0} data-testid="sql-result">
+    <div
+      ref={scroller}
+      className="result"
+      role="table"
+      aria-label="Result"
+      aria-rowcount={rows.length + 1}
+      tabIndex={0}
+      data-testid="sql-result"
+    >
       <div role="rowgroup" className="result-head">
         <div role="row" className="result-row" style={{ gridTemplateColumns: template }}>
           {columns.map((column, at) => (
-            <span key={at} role="columnheader" className={isNumberType(column.type) ? "right" : ""} title={`${column.name}: ${column.type}`}><b>{column.name}</b> <i>{shortType(column.type)}</i></span>
+            <span
+              key={at}
+              role="columnheader"
+              className={isNumberType(column.type) ? "right" : ""}
+              title={`${column.name}: ${column.type}`}
+            >
+              <b>{column.name}</b> <i>{shortType(column.type)}</i>
+            </span>
           ))}
         </div>
       </div>
@@ -28,8 +51,16 @@ export function ResultTable({ answer }: { answer: SqlAnswer }) {
           const row = rows[item.index];
           if (!row) return null;
           return (
-            <div key={item.key} role="row" aria-rowindex={item.index + 2} className="result-row body" style={{ gridTemplateColumns: template, transform: `translateY(${item.start}px)` }}>
-              {columns.map((column, at) => <Cell key={at} name={column.name} type={column.type} value={row[at]} />)}
+            <div
+              key={item.key}
+              role="row"
+              aria-rowindex={item.index + 2}
+              className="result-row body"
+              style={{ gridTemplateColumns: template, transform: `translateY(${item.start}px)` }}
+            >
+              {columns.map((column, at) => (
+                <Cell key={at} name={column.name} type={column.type} value={row[at]} />
+              ))}
             </div>
           );
         })}
@@ -39,10 +70,30 @@ export function ResultTable({ answer }: { answer: SqlAnswer }) {
 }
 
 function Cell({ name, type, value }: { name: string; type: string; value: unknown }) {
-  if (value === null || value === undefined) return <span role="cell" className="dim">null</span>;
+  if (value === null || value === undefined)
+    return (
+      <span role="cell" className="dim">
+        null
+      </span>
+    );
   const text = cellText(value);
-  if (/(^|\.)trace_id$/.test(name) && /^[0-9a-f]{32}$/.test(text)) return <span role="cell"><Link to="/traces/$traceId" params={{ traceId: text }}>{text}</Link></span>;
-  return <span role="cell" className={isNumberType(type) ? "right" : ""} title={text.length > 20 ? text : undefined}>{isTimeType(type) ? text.replace("T", " ").replace(/(\.\d{3})\d*Z?$/, "$1") : text}</span>;
+  if (/(^|\.)trace_id$/.test(name) && /^[0-9a-f]{32}$/.test(text))
+    return (
+      <span role="cell">
+        <Link to="/traces/$traceId" params={{ traceId: text }}>
+          {text}
+        </Link>
+      </span>
+    );
+  return (
+    <span
+      role="cell"
+      className={isNumberType(type) ? "right" : ""}
+      title={text.length > 20 ? text : undefined}
+    >
+      {isTimeType(type) ? text.replace("T", " ").replace(/(\.\d{3})\d*Z?$/, "$1") : text}
+    </span>
+  );
 }
 
 function widthOf(name: string, rows: readonly unknown[][], at: number): number {
@@ -52,5 +103,11 @@ function widthOf(name: string, rows: readonly unknown[][], at: number): number {
 }
 
 function shortType(type: string): string {
-  return type.replace(/^Utf8View$|^LargeUtf8$|^Utf8$/, "text").replace(/^Timestamp.*/i, "time").replace(/^Int64$/, "int").replace(/^Float64$/, "double").replace(/^Boolean$/, "bool").toLowerCase();
+  return type
+    .replace(/^Utf8View$|^LargeUtf8$|^Utf8$/, "text")
+    .replace(/^Timestamp.*/i, "time")
+    .replace(/^Int64$/, "int")
+    .replace(/^Float64$/, "double")
+    .replace(/^Boolean$/, "bool")
+    .toLowerCase();
 }

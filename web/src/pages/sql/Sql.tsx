@@ -1,7 +1,16 @@
+import "./sql.css";
+
 import { Button, Menu } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { IconBook, IconDownload, IconHistory, IconPlayerPlay, IconPlayerStop, IconTable } from "@tabler/icons-react";
+import {
+  IconBook,
+  IconDownload,
+  IconHistory,
+  IconPlayerPlay,
+  IconPlayerStop,
+  IconTable,
+} from "@tabler/icons-react";
 import { useEffect, useMemo, useState } from "react";
 
 import { ApiError, postJson } from "../../api/client";
@@ -51,7 +60,10 @@ export function Sql() {
   };
   const tables = useTables();
   const error = answer.error instanceof ApiError && text.trim() === asked ? answer.error : null;
-  const problem = useMemo(() => (error?.line ? { line: error.line, column: error.column ?? 1, message: error.message } : null), [error]);
+  const problem = useMemo(
+    () => (error?.line ? { line: error.line, column: error.column ?? 1, message: error.message } : null),
+    [error],
+  );
   const view = search.view === "chart" ? "chart" : "table";
   return (
     <div className="page fill">
@@ -60,31 +72,111 @@ export function Sql() {
         <Editor value={text} tables={tables} problem={problem} onChange={setText} onRun={run} />
         <div className="row sql-tools">
           {answer.isFetching ? (
-            <Button size="xs" h={30} variant="default" leftSection={<IconPlayerStop size={15} aria-hidden />} onClick={() => void client.cancelQueries({ queryKey: ["sql"] })}>Stop</Button>
+            <Button
+              size="xs"
+              h={30}
+              variant="default"
+              leftSection={<IconPlayerStop size={15} aria-hidden />}
+              onClick={() => void client.cancelQueries({ queryKey: ["sql"] })}
+            >
+              Stop
+            </Button>
           ) : (
-            <Button size="xs" h={30} leftSection={<IconPlayerPlay size={15} aria-hidden />} onClick={() => run(text)} data-testid="sql-run">Run</Button>
+            <Button
+              size="xs"
+              h={30}
+              leftSection={<IconPlayerPlay size={15} aria-hidden />}
+              onClick={() => run(text)}
+              data-testid="sql-run"
+            >
+              Run
+            </Button>
           )}
-          <span className="dim row tight" aria-hidden><kbd>Ctrl</kbd><kbd>Enter</kbd></span>
+          <span className="dim row tight" aria-hidden>
+            <kbd>Ctrl</kbd>
+            <kbd>Enter</kbd>
+          </span>
           <div className="grow" />
-          <Pick label="Examples" icon={<IconBook size={15} aria-hidden />} items={EXAMPLES.map((example) => ({ key: example.title, title: example.title, detail: "", sql: example.sql }))} choose={run} />
-          <Pick label="History" icon={<IconHistory size={15} aria-hidden />} items={runs.map((one) => ({ key: `${one.at}`, title: one.sql.replace(/\s+/g, " "), detail: formatAgo(one.at, Date.now()), sql: one.sql }))} choose={run} />
+          <Pick
+            label="Examples"
+            icon={<IconBook size={15} aria-hidden />}
+            items={EXAMPLES.map((example) => ({
+              key: example.title,
+              title: example.title,
+              detail: "",
+              sql: example.sql,
+            }))}
+            choose={run}
+          />
+          <Pick
+            label="History"
+            icon={<IconHistory size={15} aria-hidden />}
+            items={runs.map((one) => ({
+              key: `${one.at}`,
+              title: one.sql.replace(/\s+/g, " "),
+              detail: formatAgo(one.at, Date.now()),
+              sql: one.sql,
+            }))}
+            choose={run}
+          />
         </div>
       </section>
-      <section className="panel log-panel" aria-label="Result">
-        {answer.data && <Tools answer={answer.data} view={view} setView={(next) => void navigate({ replace: true, search: (previous) => ({ ...previous, view: next === "table" ? undefined : next }) })} />}
-        {answer.isFetching && !answer.data ? <Skeleton rows={8} height={18} /> : answer.isError ? (
-          <Failed what={error?.line ? `There is a fault at line ${error.line}, column ${error.column ?? 1}` : "The query failed"} error={answer.error} />
+      <section className="panel fill-panel" aria-label="Result">
+        {answer.data && (
+          <Tools
+            answer={answer.data}
+            view={view}
+            setView={(next) =>
+              void navigate({
+                replace: true,
+                search: (previous) => ({ ...previous, view: next === "table" ? undefined : next }),
+              })
+            }
+          />
+        )}
+        {answer.isFetching && !answer.data ? (
+          <Skeleton rows={8} height={18} />
+        ) : answer.isError ? (
+          <Failed
+            what={
+              error?.line
+                ? `There is a fault at line ${error.line}, column ${error.column ?? 1}`
+                : "The query failed"
+            }
+            error={answer.error}
+          />
         ) : !answer.data ? (
-          <Empty title="Ask spans and logs" icon={<IconTable size={32} stroke={1.4} aria-hidden />}><p>Press Ctrl Enter to run the query above, or take one of the examples. An attribute is <code>attributes['http.route']</code>.</p></Empty>
+          <Empty title="Ask spans and logs" icon={<IconTable size={32} stroke={1.4} aria-hidden />}>
+            <p>
+              Press Ctrl Enter to run the query above, or take one of the examples. An attribute is{" "}
+              <code>attributes['http.route']</code>.
+            </p>
+          </Empty>
         ) : answer.data.rows.length === 0 ? (
-          <Empty title="No rows"><p>The query is right and found nothing. Its WHERE may be too narrow.</p></Empty>
-        ) : view === "chart" ? <div style={{ overflow: "auto", flex: 1 }}><ResultChart answer={answer.data} /></div> : <ResultTable answer={answer.data} />}
+          <Empty title="No rows">
+            <p>The query is right and found nothing. Its WHERE may be too narrow.</p>
+          </Empty>
+        ) : view === "chart" ? (
+          <div style={{ overflow: "auto", flex: 1 }}>
+            <ResultChart answer={answer.data} />
+          </div>
+        ) : (
+          <ResultTable answer={answer.data} />
+        )}
       </section>
     </div>
   );
 }
 
-function Tools({ answer, view, setView }: { answer: SqlAnswer; view: "table" | "chart"; setView: (view: "table" | "chart") => void }) {
+function Tools({
+  answer,
+  view,
+  setView,
+}: {
+  answer: SqlAnswer;
+  view: "table" | "chart";
+  setView: (view: "table" | "chart") => void;
+}) {
   const { stats, rows, columns, truncated } = answer;
   const parts = [
     `${formatInteger(rows.length)} ${rows.length === 1 ? "row" : "rows"}`,
@@ -94,28 +186,85 @@ function Tools({ answer, view, setView }: { answer: SqlAnswer; view: "table" | "
     stats.files_total !== undefined ? `${stats.files_scanned ?? 0} of ${stats.files_total} files` : null,
   ].filter(Boolean);
   return (
-    <div className="row log-tools">
-      <Segmented label="Show as" value={view} options={[{ value: "table", label: "Table" }, { value: "chart", label: "Chart" }]} onChange={setView} />
-      <span className="dim num" data-testid="sql-stats">{parts.join(" · ")}</span>
+    <div className="row panel-tools">
+      <Segmented
+        label="Show as"
+        value={view}
+        options={[
+          { value: "table", label: "Table" },
+          { value: "chart", label: "Chart" },
+        ]}
+        onChange={setView}
+      />
+      <span className="dim num" data-testid="sql-stats">
+        {parts.join(" · ")}
+      </span>
       {truncated && <span className="tag warn">cut at the limit of rows</span>}
       <div className="grow" />
-      <Button size="compact-sm" variant="default" leftSection={<IconDownload size={14} aria-hidden />} onClick={() => saveAs("result.csv", "text/csv", [columns.map((column) => column.name), ...rows].map(csvRow).join("\r\n") + "\r\n")}>CSV</Button>
-      <Button size="compact-sm" variant="default" leftSection={<IconDownload size={14} aria-hidden />} onClick={() => saveAs("result.json", "application/json", JSON.stringify(rows.map((row) => Object.fromEntries(columns.map((column, at) => [column.name, row[at]]))), null, 1))}>JSON</Button>
+      <Button
+        size="compact-sm"
+        variant="default"
+        leftSection={<IconDownload size={14} aria-hidden />}
+        onClick={() =>
+          saveAs(
+            "result.csv",
+            "text/csv",
+            [columns.map((column) => column.name), ...rows].map(csvRow).join("\r\n") + "\r\n",
+          )
+        }
+      >
+        CSV
+      </Button>
+      <Button
+        size="compact-sm"
+        variant="default"
+        leftSection={<IconDownload size={14} aria-hidden />}
+        onClick={() =>
+          saveAs(
+            "result.json",
+            "application/json",
+            JSON.stringify(
+              rows.map((row) => Object.fromEntries(columns.map((column, at) => [column.name, row[at]]))),
+              null,
+              1,
+            ),
+          )
+        }
+      >
+        JSON
+      </Button>
     </div>
   );
 }
 
 type Item = { key: string; title: string; detail: string; sql: string };
 
-function Pick({ label, icon, items, choose }: { label: string; icon: React.ReactNode; items: Item[]; choose: (sql: string) => void }) {
+function Pick({
+  label,
+  icon,
+  items,
+  choose,
+}: {
+  label: string;
+  icon: React.ReactNode;
+  items: Item[];
+  choose: (sql: string) => void;
+}) {
   return (
     <Menu position="bottom-end" width={440} withinPortal>
-      <Menu.Target><Button size="xs" h={30} variant="default" leftSection={icon}>{label}</Button></Menu.Target>
+      <Menu.Target>
+        <Button size="xs" h={30} variant="default" leftSection={icon}>
+          {label}
+        </Button>
+      </Menu.Target>
       <Menu.Dropdown mah={380} style={{ overflowY: "auto" }}>
         {items.length === 0 && <Menu.Label>Nothing yet</Menu.Label>}
         {items.map((item) => (
           <Menu.Item key={item.key} onClick={() => choose(item.sql)} title={item.sql}>
-            <div className="row"><span className="ellipsis grow">{item.title}</span><span className="dim nowrap">{item.detail}</span></div>
+            <div className="row">
+              <span className="ellipsis grow">{item.title}</span>
+              <span className="dim nowrap">{item.detail}</span>
+            </div>
           </Menu.Item>
         ))}
       </Menu.Dropdown>
@@ -134,6 +283,12 @@ function useTables(): Tables {
 }
 
 function completion(field: Field) {
-  const label = field.scope === "column" ? field.name : `${field.scope}['${field.key.replaceAll("'", "''")}']`;
-  return { label, type: field.scope === "column" ? "property" : "variable", detail: field.type, ...(field.doc ? { info: field.doc } : {}) };
+  const label =
+    field.scope === "column" ? field.name : `${field.scope}['${field.key.replaceAll("'", "''")}']`;
+  return {
+    label,
+    type: field.scope === "column" ? "property" : "variable",
+    detail: field.type,
+    ...(field.doc ? { info: field.doc } : {}),
+  };
 }

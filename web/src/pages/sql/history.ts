@@ -10,7 +10,15 @@ export function readHistory(store: Store): Run[] {
   try {
     const kept: unknown = JSON.parse(store.getItem(KEY) ?? "[]");
     if (!Array.isArray(kept)) return [];
-    return kept.filter((run): run is Run => typeof run === "object" && run !== null && "sql" in run && typeof run.sql === "string" && "at" in run && typeof run.at === "number");
+    return kept.filter(
+      (run): run is Run =>
+        typeof run === "object" &&
+        run !== null &&
+        "sql" in run &&
+        typeof run.sql === "string" &&
+        "at" in run &&
+        typeof run.at === "number",
+    );
   } catch {
     return [];
   }

@@ -12,8 +12,14 @@ export function Status() {
   return (
     <div className="page centered">
       <h1>Status</h1>
-      {status.isPending ? <Skeleton /> : !status.data ? (
-        <Failed what="The server's status cannot be read" error={status.error} retry={() => void status.refetch()} />
+      {status.isPending ? (
+        <Skeleton />
+      ) : !status.data ? (
+        <Failed
+          what="The server's status cannot be read"
+          error={status.error}
+          retry={() => void status.refetch()}
+        />
       ) : (
         <Sections status={status.data} />
       )}
@@ -28,8 +34,15 @@ function Sections({ status }: { status: StatusAnswer }) {
     <>
       <section className="panel stat-strip" aria-label="Summary">
         <Stat value={status.version} label="version" />
-        <Stat value={formatDuration(status.uptime_s * 1e9)} label={`up since ${formatDateTime(timeMs(status.started_at)).slice(0, 19)}`} />
-        <Stat value={formatBytes(resident)} label={`memory, ${(share * 100).toFixed(0)} % of ${formatBytes(limit)}`} tone={share > 0.9 ? "error" : undefined} />
+        <Stat
+          value={formatDuration(status.uptime_s * 1e9)}
+          label={`up since ${formatDateTime(timeMs(status.started_at)).slice(0, 19)}`}
+        />
+        <Stat
+          value={formatBytes(resident)}
+          label={`memory, ${(share * 100).toFixed(0)} % of ${formatBytes(limit)}`}
+          tone={share > 0.9 ? "error" : undefined}
+        />
         <Stat value={status.tenant} label="tenant" />
         <Stat value={status.auth_required ? "on" : "off"} label="API keys" />
       </section>
@@ -37,10 +50,18 @@ function Sections({ status }: { status: StatusAnswer }) {
         <Tables status={status} />
       </Panel>
       <div className="grid two">
-        <Panel title="Endpoints"><Endpoints status={status} /></Panel>
+        <Panel title="Endpoints">
+          <Endpoints status={status} />
+        </Panel>
         <Panel title="Kept at">
-          <div className="row spread"><code style={{ overflowWrap: "anywhere" }}>{status.data_dir ?? status.store ?? "unknown"}</code><Copy text={status.data_dir ?? status.store ?? ""} label="Copy the place" /></div>
-          <p className="dim" style={{ marginTop: 8 }}>Plain Delta tables of Parquet: DuckDB, Polars and Spark read them as they are. Own metrics: <a href="/metrics">/metrics</a> · API: <a href="/api/v1/openapi.json">openapi.json</a></p>
+          <div className="row spread">
+            <code style={{ overflowWrap: "anywhere" }}>{status.data_dir ?? status.store ?? "unknown"}</code>
+            <Copy text={status.data_dir ?? status.store ?? ""} label="Copy the place" />
+          </div>
+          <p className="dim" style={{ marginTop: 8 }}>
+            Plain Delta tables of Parquet: DuckDB, Polars and Spark read them as they are. Own metrics:{" "}
+            <a href="/metrics">/metrics</a> · API: <a href="/api/v1/openapi.json">openapi.json</a>
+          </p>
         </Panel>
       </div>
     </>
@@ -55,7 +76,21 @@ function Tables({ status }: { status: StatusAnswer }) {
         <thead>
           <tr>
             <th scope="col">Table</th>
-            {["Rows", "Per second", "Received", "Files", "On disk", "Bytes a row", "In memory", "Columns", "Newest"].map((head) => <th key={head} scope="col" className="right">{head}</th>)}
+            {[
+              "Rows",
+              "Per second",
+              "Received",
+              "Files",
+              "On disk",
+              "Bytes a row",
+              "In memory",
+              "Columns",
+              "Newest",
+            ].map((head) => (
+              <th key={head} scope="col" className="right">
+                {head}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>
@@ -63,14 +98,20 @@ function Tables({ status }: { status: StatusAnswer }) {
             const stored = table.rows - table.buffered_rows;
             return (
               <tr key={table.name}>
-                <td><b>{table.name}</b></td>
+                <td>
+                  <b>{table.name}</b>
+                </td>
                 <td className="right">{formatInteger(table.rows)}</td>
                 <td className="right">{formatRate(table.rows_per_s)}</td>
                 <td className="right">{formatInteger(table.rows_received)}</td>
                 <td className="right">{formatInteger(table.files)}</td>
                 <td className="right">{formatBytes(table.bytes)}</td>
-                <td className="right">{stored > 0 && table.bytes > 0 ? (table.bytes / stored).toFixed(1) : "–"}</td>
-                <td className="right" title={formatBytes(table.buffered_bytes)}>{formatInteger(table.buffered_rows)} rows</td>
+                <td className="right">
+                  {stored > 0 && table.bytes > 0 ? (table.bytes / stored).toFixed(1) : "–"}
+                </td>
+                <td className="right" title={formatBytes(table.buffered_bytes)}>
+                  {formatInteger(table.buffered_rows)} rows
+                </td>
                 <td className="right">{table.columns}</td>
                 <td className="right">{table.last_time ? formatAgo(timeMs(table.last_time), now) : "–"}</td>
               </tr>
@@ -94,8 +135,19 @@ function Endpoints({ status }: { status: StatusAnswer }) {
       <tbody>
         {rows.map(([label, address]) => (
           <tr key={label}>
-            <th scope="row" style={{ fontFamily: "var(--font)", width: "44%" }}>{label}</th>
-            <td>{address ? <div className="row spread"><code>{address}</code><Copy text={address} label={`Copy ${label}`} /></div> : <span className="dim">off</span>}</td>
+            <th scope="row" style={{ fontFamily: "var(--font)", width: "44%" }}>
+              {label}
+            </th>
+            <td>
+              {address ? (
+                <div className="row spread">
+                  <code>{address}</code>
+                  <Copy text={address} label={`Copy ${label}`} />
+                </div>
+              ) : (
+                <span className="dim">off</span>
+              )}
+            </td>
           </tr>
         ))}
       </tbody>

@@ -9,7 +9,19 @@ import type { View } from "./Waterfall";
 const HEIGHT_PX = 52;
 const EXPANDED: ReadonlySet<number> = new Set();
 
-export function Minimap({ tree, view, whole, onView, color }: { tree: TraceTree<Span>; view: View; whole: View; onView: (view: View | null) => void; color: (node: TraceNode<Span>) => string }) {
+export function Minimap({
+  tree,
+  view,
+  whole,
+  onView,
+  color,
+}: {
+  tree: TraceTree<Span>;
+  view: View;
+  whole: View;
+  onView: (view: View | null) => void;
+  color: (node: TraceNode<Span>) => string;
+}) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(0);
   const [drag, setDrag] = useState<{ from: number; to: number } | null>(null);
@@ -37,7 +49,12 @@ export function Minimap({ tree, view, whole, onView, color }: { tree: TraceTree<
       const node = tree.nodes[index];
       if (!node) return;
       context.fillStyle = color(node);
-      context.fillRect(((node.start - whole.start) / length) * width, row * step, Math.max(0.75, ((node.end - node.start) / length) * width), thick);
+      context.fillRect(
+        ((node.start - whole.start) / length) * width,
+        row * step,
+        Math.max(0.75, ((node.end - node.start) / length) * width),
+        thick,
+      );
     });
   }, [tree, rows, whole, width, color]);
 
@@ -46,13 +63,23 @@ export function Minimap({ tree, view, whole, onView, color }: { tree: TraceTree<
     return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
   };
   const at = (part: number) => whole.start + part * (whole.end - whole.start);
-  const shown = drag ? { start: at(Math.min(drag.from, drag.to)), end: at(Math.max(drag.from, drag.to)) } : view;
+  const shown = drag
+    ? { start: at(Math.min(drag.from, drag.to)), end: at(Math.max(drag.from, drag.to)) }
+    : view;
   const percent = (ns: number) => ((ns - whole.start) / (whole.end - whole.start)) * 100;
   return (
     <div
-      className="minimap" aria-hidden style={{ height: HEIGHT_PX }} onDoubleClick={() => onView(null)}
-      onPointerDown={(event) => { event.currentTarget.setPointerCapture(event.pointerId); setDrag({ from: share(event), to: share(event) }); }}
-      onPointerMove={(event) => { if (drag) setDrag({ ...drag, to: share(event) }); }}
+      className="minimap"
+      aria-hidden
+      style={{ height: HEIGHT_PX }}
+      onDoubleClick={() => onView(null)}
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        setDrag({ from: share(event), to: share(event) });
+      }}
+      onPointerMove={(event) => {
+        if (drag) setDrag({ ...drag, to: share(event) });
+      }}
       onPointerUp={() => {
         if (drag && Math.abs(drag.to - drag.from) > 0.004) onView(shown);
         setDrag(null);

@@ -24,7 +24,16 @@ export type SpansProps = {
   openLogs: () => void;
 };
 
-export function Waterfall({ tree, selected, select, matches, logsOfSpan, openLogs, critical, close }: SpansProps & { critical: ReadonlyMap<number, Section[]>; close: () => void }) {
+export function Waterfall({
+  tree,
+  selected,
+  select,
+  matches,
+  logsOfSpan,
+  openLogs,
+  critical,
+  close,
+}: SpansProps & { critical: ReadonlyMap<number, Section[]>; close: () => void }) {
   const theme = useTheme();
   const scroller = useRef<HTMLDivElement>(null);
   const [collapsed, setCollapsed] = useState<ReadonlySet<number>>(new Set());
@@ -36,12 +45,26 @@ export function Waterfall({ tree, selected, select, matches, logsOfSpan, openLog
   const rowOf = useMemo(() => new Map(rows.map((index, row) => [index, row])), [rows]);
   const matched = useMemo(() => (matches ? new Set(matches) : null), [matches]);
   const color = useCallback((node: TraceNode<Span>) => serviceColor(node.span.service, theme), [theme]);
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroller.current, estimateSize: () => ROW_PX, overscan: 16 });
-  const toggle = useCallback((index: number) => setCollapsed((was) => {
-    const next = new Set(was);
-    if (!next.delete(index)) next.add(index);
-    return next;
-  }), []);
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_PX,
+    overscan: 16,
+  });
+  const toggle = useCallback(
+    (index: number) =>
+      setCollapsed((was) => {
+        const next = new Set(was);
+        if (!next.delete(index)) next.add(index);
+        return next;
+      }),
+    [],
+  );
+
+  // The keys work as soon as the trace is there.
+  useEffect(() => {
+    if (document.activeElement === document.body) scroller.current?.focus({ preventScroll: true });
+  }, []);
 
   // Spans that came late have other indexes.
   const count = tree.nodes.length;
@@ -74,18 +97,37 @@ export function Waterfall({ tree, selected, select, matches, logsOfSpan, openLog
       PageUp: () => select(rows[Math.max(0, row - 20)] ?? null),
       Home: () => select(rows[0] ?? null),
       End: () => select(rows[rows.length - 1] ?? null),
-      ArrowRight: () => { if (node && collapsed.has(node.index)) toggle(node.index); else if (node?.children[0] !== undefined) select(node.children[0]); },
-      ArrowLeft: () => { if (node && node.children.length > 0 && !collapsed.has(node.index)) toggle(node.index); else if (node && node.parent >= 0) select(node.parent); },
-      Enter: () => { if (selected === null) select(rows[0] ?? null); },
-      "[": () => setCollapsed(new Set(tree.nodes.filter((one) => one.children.length > 0).map((one) => one.index))),
+      ArrowRight: () => {
+        if (node && collapsed.has(node.index)) toggle(node.index);
+        else if (node?.children[0] !== undefined) select(node.children[0]);
+      },
+      ArrowLeft: () => {
+        if (node && node.children.length > 0 && !collapsed.has(node.index)) toggle(node.index);
+        else if (node && node.parent >= 0) select(node.parent);
+      },
+      Enter: () => {
+        if (selected === null) select(rows[0] ?? null);
+      },
+      "[": () =>
+        setCollapsed(new Set(tree.nodes.filter((one) => one.children.length > 0).map((one) => one.index))),
       "]": () => setCollapsed(new Set()),
       n: () => jump(matches, 1),
       p: () => jump(matches, -1),
-      e: () => jump(rows.filter((index) => tree.nodes[index]?.span.status === "error"), 1, true),
+      e: () =>
+        jump(
+          rows.filter((index) => tree.nodes[index]?.span.status === "error"),
+          1,
+          true,
+        ),
       l: openLogs,
-      z: () => { if (node) setZoomed(around(node, whole)); },
+      z: () => {
+        if (node) setZoomed(around(node, whole));
+      },
       0: () => setZoomed(null),
-      Escape: () => { if (zoomed) setZoomed(null); else close(); },
+      Escape: () => {
+        if (zoomed) setZoomed(null);
+        else close();
+      },
     };
     actions["j"] = actions["ArrowDown"] ?? (() => undefined);
     actions["k"] = actions["ArrowUp"] ?? (() => undefined);
@@ -99,7 +141,10 @@ export function Waterfall({ tree, selected, select, matches, logsOfSpan, openLog
     const position = (index: number) => (inRows ? (rowOf.get(index) ?? -1) : (rowOf.get(index) ?? index));
     const ordered = [...list].sort((a, b) => position(a) - position(b));
     const here = selected === null ? -1 : position(selected);
-    const next = by > 0 ? ordered.find((index) => position(index) > here) ?? ordered[0] : [...ordered].reverse().find((index) => position(index) < here) ?? ordered[ordered.length - 1];
+    const next =
+      by > 0
+        ? (ordered.find((index) => position(index) > here) ?? ordered[0])
+        : ([...ordered].reverse().find((index) => position(index) < here) ?? ordered[ordered.length - 1]);
     select(next ?? null);
   };
 
@@ -108,8 +153,16 @@ export function Waterfall({ tree, selected, select, matches, logsOfSpan, openLog
       <Minimap tree={tree} view={view} whole={whole} onView={setZoomed} color={color} />
       <Axis view={view} zoomed={zoomed !== null} reset={() => setZoomed(null)} setNameWidth={setNameWidth} />
       <div
-        ref={scroller} className="waterfall-rows" role="tree" tabIndex={0} aria-label={`Waterfall of ${tree.nodes.length} spans`} aria-activedescendant={selected !== null && selectedRow !== undefined ? `span-${selected}` : undefined}
-        onKeyDown={onKeyDown} data-testid="waterfall"
+        ref={scroller}
+        className="waterfall-rows"
+        role="tree"
+        tabIndex={0}
+        aria-label={`Waterfall of ${tree.nodes.length} spans`}
+        aria-activedescendant={
+          selected !== null && selectedRow !== undefined ? `span-${selected}` : undefined
+        }
+        onKeyDown={onKeyDown}
+        data-testid="waterfall"
       >
         <div style={{ height: virtual.getTotalSize(), position: "relative" }} role="presentation">
           {virtual.getVirtualItems().map((item) => {
@@ -117,8 +170,20 @@ export function Waterfall({ tree, selected, select, matches, logsOfSpan, openLog
             if (!node) return null;
             return (
               <Row
-                key={node.index} node={node} top={item.start} start={view.start} end={view.end} color={color(node)} selected={node.index === selected} collapsed={collapsed.has(node.index)} parentService={tree.nodes[node.parent]?.span.service ?? null}
-                found={matched === null ? null : matched.has(node.index)} sections={critical.get(node.index) ?? null} logs={logsOfSpan.get(node.span.span_id) ?? 0} select={select} toggle={toggle}
+                key={node.index}
+                node={node}
+                top={item.start}
+                start={view.start}
+                end={view.end}
+                color={color(node)}
+                selected={node.index === selected}
+                collapsed={collapsed.has(node.index)}
+                parentService={tree.nodes[node.parent]?.span.service ?? null}
+                found={matched === null ? null : matched.has(node.index)}
+                sections={critical.get(node.index) ?? null}
+                logs={logsOfSpan.get(node.span.span_id) ?? 0}
+                select={select}
+                toggle={toggle}
               />
             );
           })}
@@ -133,7 +198,17 @@ function around(node: TraceNode, whole: View): View {
   return { start: Math.max(whole.start, node.start - margin), end: Math.min(whole.end, node.end + margin) };
 }
 
-function Axis({ view, zoomed, reset, setNameWidth }: { view: View; zoomed: boolean; reset: () => void; setNameWidth: (percent: number) => void }) {
+function Axis({
+  view,
+  zoomed,
+  reset,
+  setNameWidth,
+}: {
+  view: View;
+  zoomed: boolean;
+  reset: () => void;
+  setNameWidth: (percent: number) => void;
+}) {
   const drag = (event: React.PointerEvent<HTMLElement>) => {
     const area = event.currentTarget.parentElement?.getBoundingClientRect();
     if (!area || event.buttons !== 1) return;
@@ -141,12 +216,28 @@ function Axis({ view, zoomed, reset, setNameWidth }: { view: View; zoomed: boole
   };
   return (
     <div className="waterfall-axis num">
-      <span className="dim row spread" style={{ padding: "0 10px" }}>Service and operation{zoomed && <button type="button" className="chip" style={{ height: 20 }} onClick={reset}>Whole trace</button>}</span>
-      <span className="waterfall-split" aria-hidden onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)} onPointerMove={drag} />
+      <span className="dim row spread" style={{ padding: "0 10px" }}>
+        Service and operation
+        {zoomed && (
+          <button type="button" className="chip" style={{ height: 20 }} onClick={reset}>
+            Whole trace
+          </button>
+        )}
+      </span>
+      <span
+        className="waterfall-split"
+        aria-hidden
+        onPointerDown={(event) => event.currentTarget.setPointerCapture(event.pointerId)}
+        onPointerMove={drag}
+      />
       <span className="ticks">
         {ticks(view.start, view.end, 6).map((at) => {
           const share = (at - view.start) / (view.end - view.start);
-          return share > 0.94 ? null : <span key={at} style={{ left: `${share * 100}%` }}>{formatDuration(at)}</span>;
+          return share > 0.94 ? null : (
+            <span key={at} style={{ left: `${share * 100}%` }}>
+              {formatDuration(at)}
+            </span>
+          );
         })}
       </span>
     </div>
@@ -172,12 +263,27 @@ type RowProps = {
 
 /** Behind the bar where there is room, else before it, else inside. */
 function labelPlace(left: number, width: number): { inside: boolean; style: React.CSSProperties } {
-  if (left + width <= 84) return { inside: false, style: { left: `calc(${Math.max(0, left + width)}% + 6px)` } };
+  if (left + width <= 84)
+    return { inside: false, style: { left: `calc(${Math.max(0, left + width)}% + 6px)` } };
   if (left >= 14) return { inside: false, style: { right: `calc(${100 - left}% + 6px)` } };
   return { inside: true, style: { right: `max(6px, calc(${100 - left - width}% + 6px))` } };
 }
 
-const Row = memo(function Row({ node, top, start, end, color, selected, collapsed, parentService, found, sections, logs, select, toggle }: RowProps) {
+const Row = memo(function Row({
+  node,
+  top,
+  start,
+  end,
+  color,
+  selected,
+  collapsed,
+  parentService,
+  found,
+  sections,
+  logs,
+  select,
+  toggle,
+}: RowProps) {
   const { span } = node;
   const scale = 100 / (end - start);
   const left = (node.start - start) * scale;
@@ -187,25 +293,91 @@ const Row = memo(function Row({ node, top, start, end, color, selected, collapse
   const label = labelPlace(left, width);
   return (
     <div
-      id={`span-${node.index}`} role="treeitem" aria-level={node.depth + 1} aria-expanded={node.children.length > 0 ? !collapsed : undefined} aria-selected={selected}
-      className={`span-row ${selected ? "selected" : ""} ${found === false ? "faded" : ""}`} style={{ transform: `translateY(${top}px)` }} onClick={() => select(node.index)} data-testid="span-row" data-span={span.span_id}
+      id={`span-${node.index}`}
+      role="treeitem"
+      aria-level={node.depth + 1}
+      aria-expanded={node.children.length > 0 ? !collapsed : undefined}
+      aria-selected={selected}
+      className={`span-row ${selected ? "selected" : ""} ${found === false ? "faded" : ""}`}
+      style={{ transform: `translateY(${top}px)` }}
+      onClick={() => select(node.index)}
+      data-testid="span-row"
+      data-span={span.span_id}
     >
       <div className="span-name" style={{ paddingLeft: 6 + Math.min(node.depth, INDENT_MAX) * INDENT_PX }}>
-        <span className="span-toggle" aria-hidden onClick={node.children.length > 0 ? (event) => { event.stopPropagation(); toggle(node.index); } : undefined}>{node.children.length > 0 ? (collapsed ? "▸" : "▾") : ""}</span>
+        <span
+          className="span-toggle"
+          aria-hidden
+          onClick={
+            node.children.length > 0
+              ? (event) => {
+                  event.stopPropagation();
+                  toggle(node.index);
+                }
+              : undefined
+          }
+        >
+          {node.children.length > 0 ? (collapsed ? "▸" : "▾") : ""}
+        </span>
         <span className="span-color" style={{ background: color }} />
         {span.service !== parentService && <b style={{ color }}>{span.service}</b>}
         <span className={failed ? "error-text" : ""}>{found ? <mark>{span.name}</mark> : span.name}</span>
         {collapsed && <span className="tag num">{node.descendants}</span>}
-        {node.orphan && <span className="tag warn" title="Its parent is not in this trace: not sent yet, lost or sampled away">no parent</span>}
-        {failed && <span className="span-mark error-text" title={span.status_message ?? "error"}><span aria-hidden>●</span><span className="visually-hidden">error</span></span>}
-        {hiddenError && <span className="span-mark error-text" title="An error below"><span aria-hidden>○</span><span className="visually-hidden">an error below</span></span>}
-        {logs > 0 && <span className="dim num" style={{ fontSize: 11 }} title={`${logs} log lines`}>≡{logs}</span>}
+        {node.orphan && (
+          <span
+            className="tag warn"
+            title="Its parent is not in this trace: not sent yet, lost or sampled away"
+          >
+            no parent
+          </span>
+        )}
+        {failed && (
+          <span className="span-mark error-text" title={span.status_message ?? "error"}>
+            <span aria-hidden>●</span>
+            <span className="visually-hidden">error</span>
+          </span>
+        )}
+        {hiddenError && (
+          <span className="span-mark error-text" title="An error below">
+            <span aria-hidden>○</span>
+            <span className="visually-hidden">an error below</span>
+          </span>
+        )}
+        {logs > 0 && (
+          <span className="dim num" style={{ fontSize: 11 }} title={`${logs} log lines`}>
+            ≡{logs}
+          </span>
+        )}
       </div>
       <div className="span-time">
-        <div className={`span-bar ${failed ? "failed" : ""}`} style={{ left: `${left}%`, width: `max(2px, ${width}%)`, background: color }} />
-        {sections?.map((section) => <div key={section.start} className="span-critical" style={{ left: `${(section.start - start) * scale}%`, width: `max(2px, ${(section.end - section.start) * scale}%)` }} />)}
-        {span.events.length > 0 && span.events.slice(0, 20).map((event, at) => <div key={at} className={`span-event ${event.name === "exception" ? "failed" : ""}`} style={{ left: `${(event.offset_ns + node.shiftNs - start) * scale}%` }} title={event.name} />)}
-        <span className={`span-duration num ${label.inside ? "inside" : ""}`} style={label.style}>{formatDuration(node.end - node.start)}</span>
+        <div
+          className={`span-bar ${failed ? "failed" : ""}`}
+          style={{ left: `${left}%`, width: `max(2px, ${width}%)`, background: color }}
+        />
+        {sections?.map((section) => (
+          <div
+            key={section.start}
+            className="span-critical"
+            style={{
+              left: `${(section.start - start) * scale}%`,
+              width: `max(2px, ${(section.end - section.start) * scale}%)`,
+            }}
+          />
+        ))}
+        {span.events.length > 0 &&
+          span.events
+            .slice(0, 20)
+            .map((event, at) => (
+              <div
+                key={at}
+                className={`span-event ${event.name === "exception" ? "failed" : ""}`}
+                style={{ left: `${(event.offset_ns + node.shiftNs - start) * scale}%` }}
+                title={event.name}
+              />
+            ))}
+        <span className={`span-duration num ${label.inside ? "inside" : ""}`} style={label.style}>
+          {formatDuration(node.end - node.start)}
+        </span>
       </div>
     </div>
   );

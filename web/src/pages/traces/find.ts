@@ -17,9 +17,22 @@ const haystacks = new WeakMap<Span, string>();
 function haystack(span: Span): string {
   let text = haystacks.get(span);
   if (text === undefined) {
-    const attributes = Object.entries(span.attributes).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+    const attributes = Object.entries(span.attributes).map(
+      ([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+    );
     const events = span.events.length > 0 ? JSON.stringify(span.events) : "";
-    text = [span.name, span.service, span.span_id, span.kind, span.status, span.status_message ?? "", ...attributes, events].join("\n").toLowerCase();
+    text = [
+      span.name,
+      span.service,
+      span.span_id,
+      span.kind,
+      span.status,
+      span.status_message ?? "",
+      ...attributes,
+      events,
+    ]
+      .join("\n")
+      .toLowerCase();
     haystacks.set(span, text);
   }
   return text;

@@ -1,0 +1,126 @@
+import { Button } from "@mantine/core";
+import { IconListDetails } from "@tabler/icons-react";
+import { useCallback, useMemo, useState } from "react";
+
+import { useLogs, type LogFilters } from "../../api/hooks";
+import { distinctIds } from "../../api/wire";
+import { Segmented } from "../../components/Segmented";
+import { Empty, Failed, Skeleton } from "../../components/States";
+import { wordsOf } from "../../lib/highlight";
+import { formatInteger } from "../../lib/units";
+import { isLine } from "./LogDetails";
+import { LogList } from "./LogList";
+import type { LogsSearch } from "./search";
+
+export function Found({
+  filters,
+  search,
+  wrap,
+  onFilter,
+  change,
+}: {
+  filters: LogFilters;
+  search: LogsSearch;
+  wrap: boolean;
+  onFilter: (key: string, value: unknown, exclude: boolean) => void;
+  change: (next: LogsSearch) => void;
+}) {
+  const [reading, setReading] = useState(false);
+  const direction = search.order === "oldest" ? "oldest" : "newest";
+  // Lines do not move under a reader's eyes: with a line open the page does not ask again by itself.
+  const logs = useLogs(filters, {
+    live: !reading && direction === "newest" && !search.line,
+    enabled: true,
+    direction,
+  });
+  const rows = useMemo(() => {
+    const seen = new Map<string, number>();
+    return logs.data?.pages.flatMap(({ page }) => distinctIds(page.rows, seen)) ?? [];
+  }, [logs.data]);
+  const words = useMemo(() => wordsOf(filters.q ?? ""), [filters.q]);
+  const line = search.line;
+  const initial = useMemo(
+    () => (line ? (rows.find((row) => isLine(row, line))?.id ?? null) : null),
+    [line, rows],
+  );
+  const rowAt = useCallback((index: number) => rows[index], [rows]);
+  const { hasNextPage, isFetchingNextPage, fetchNextPage } = logs;
+  const more = useCallback(() => {
+    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
+  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+  const stats = logs.data?.pages[0]?.page.stats;
+  return (
+    <section className="panel fill-panel" aria-label="Lines">
+      <div className="row panel-tools">
+        <span className="dim num">
+          {formatInteger(rows.length)}
+          {hasNextPage ? " loaded, scroll for more" : " lines"}
+          {stats?.elapsed_ms !== undefined ? ` · ${Math.round(stats.elapsed_ms)} ms` : ""}
+        </span>
+        {line && (
+          <span className="tag ok">
+            {initial ? "linked line open" : logs.isPending ? "" : "the linked line is not among these"}
+            <button
+              type="button"
+              className="plain"
+              aria-label="Forget the linked line"
+              onClick={() => change({ line: undefined })}
+            >
+              ×
+            </button>
+          </span>
+        )}
+        <div className="grow" />
+        <Segmented
+          label="Order"
+          value={direction}
+          options={[
+            { value: "newest", label: "Newest" },
+            { value: "oldest", label: "Oldest" },
+          ]}
+          onChange={(order) => change({ order: order === "newest" ? undefined : order })}
+        />
+      </div>
+      {logs.isPending ? (
+        <Skeleton rows={12} height={16} />
+      ) : !logs.data ? (
+        <Failed what="The search failed" error={logs.error} retry={() => void logs.refetch()} />
+      ) : rows.length === 0 ? (
+        <Empty title="No line matches" icon={<IconListDetails size={32} stroke={1.4} aria-hidden />}>
+          <p>Take a filter away, or choose a longer time range above.</p>
+          <Button
+            size="compact-sm"
+            variant="default"
+            onClick={() => change({ q: undefined, service: undefined, level: undefined, line: undefined })}
+          >
+            Take all filters away
+          </Button>
+        </Empty>
+      ) : (
+        <LogList
+          label="Log lines"
+          length={rows.length}
+          rowAt={rowAt}
+          wrap={wrap}
+          words={words}
+          onFilter={onFilter}
+          initial={initial}
+          follow={false}
+          onEnd={more}
+          onOpen={setReading}
+          footer={
+            isFetchingNextPage ? (
+              <p className="dim" style={{ padding: 8, textAlign: "center" }}>
+                More…
+              </p>
+            ) : !hasNextPage && rows.length > 50 ? (
+              <p className="dim" style={{ padding: 8, textAlign: "center" }}>
+                That is all in this time.
+              </p>
+            ) : null
+          }
+        />
+      )}
+    </section>
+  );
+}
