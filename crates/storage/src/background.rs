@@ -13,6 +13,9 @@ use crate::{compact, retention};
 /// How often the age of a buffer is looked at.
 const AGE_TICK: Duration = Duration::from_millis(500);
 
+/// Objects are listed in one of so many rounds of maintenance.
+const VACUUM_ROUNDS: u64 = 30;
+
 /// Starts the jobs of a table.
 pub(crate) fn start(table: Arc<TableStore>, wal: Wal, end: &CancellationToken) {
     drop(stdx::task::spawn("flush", end, flush(Arc::clone(&table), wal)));
@@ -45,9 +48,9 @@ async fn flush(table: Arc<TableStore>, wal: Wal) {
 
 async fn maintain(table: Arc<TableStore>) {
     let mut checkpointed = table.log.view().await.version;
-    loop {
+    for round in 0_u64.. {
         tokio::time::sleep(table.options.maintenance.interval).await;
-        if let Err(error) = maintain_once(&table, &mut checkpointed).await {
+        if let Err(error) = maintain_once(&table, round, &mut checkpointed).await {
             report(&table, "maintenance", &error);
         }
         let statistics = table.statistics();
@@ -60,13 +63,20 @@ async fn maintain(table: Arc<TableStore>) {
     }
 }
 
-async fn maintain_once(table: &TableStore, checkpointed: &mut u64) -> Result<(), Error> {
+async fn maintain_once(
+    table: &TableStore,
+    round: u64,
+    checkpointed: &mut u64,
+) -> Result<(), Error> {
     retention::retain(table).await?;
     while compact::compact_once(table).await? > 0 {}
     let version = table.log.view().await.version;
-    if version >= *checkpointed + table.options.maintenance.checkpoint_commits {
+    let every = table.options.maintenance.checkpoint_commits.max(1);
+    if version / every > *checkpointed / every {
         table.log.checkpoint().await?;
         *checkpointed = version;
+    }
+    if round % VACUUM_ROUNDS == VACUUM_ROUNDS - 1 {
         retention::vacuum(table).await?;
     }
     Ok(())

@@ -29,7 +29,9 @@ mod token;
 mod wal;
 
 pub use error::{AppendError, Error};
-pub use options::{ColumnOptions, FlushOptions, Location, MaintenanceOptions, Options, Retention, WalOptions};
+pub use options::{
+    ColumnOptions, FlushOptions, Location, MaintenanceOptions, Options, Retention, WalOptions,
+};
 pub use registry::Registry;
 pub use scan::ReadCache;
 pub use snapshot::{FileEntry, Snapshot};

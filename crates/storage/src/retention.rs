@@ -33,11 +33,7 @@ pub(crate) async fn retain(table: &TableStore) -> Result<usize, Error> {
     Ok(removed.len())
 }
 
-fn expired(
-    files: &[Arc<FileEntry>],
-    now_us: i64,
-    kept: Retention,
-) -> Vec<Arc<FileEntry>> {
+fn expired(files: &[Arc<FileEntry>], now_us: i64, kept: Retention) -> Vec<Arc<FileEntry>> {
     let mut files: Vec<&Arc<FileEntry>> = files.iter().collect();
     files.sort_by_key(|file| file.time_max_us);
     let mut bytes: u64 = files.iter().map(|file| file.size_bytes).sum();

@@ -74,10 +74,11 @@ pub struct Store {
     wal: Wal,
     options: Options,
     stopping: CancellationToken,
-    /// Ends the background jobs.
+    /// Ends the background jobs, when the store is dropped at the latest.
+    background: CancellationToken,
     _background: DropGuard,
     /// Held as long as the store is open.
-    lock: File,
+    lock: Arc<File>,
 }
 
 type Tables = Arc<BTreeMap<Table, Arc<TableStore>>>;
@@ -92,7 +93,7 @@ impl Store {
         let data_dir = options.data_dir.clone();
         let wal_dir = data_dir.join("wal");
         fs::create_dir_all(&wal_dir).map_err(Error::io("create", &wal_dir))?;
-        let lock = lock(&data_dir)?;
+        let lock = Arc::new(lock(&data_dir)?);
         let node_id = node_id(&data_dir)?;
         let opened = Table::ALL.map(|table| open_table(table, &options, &node_id, &clock));
         let tables = try_join_all(opened).await?.into_iter().map(|t| (t.table, t)).collect();
@@ -103,7 +104,9 @@ impl Store {
             Recovery { tables: &tables, decode, options: &options }.run(replay).await?;
         let apply = Box::new(ApplyToTables(Arc::clone(&tables)));
         let wal_options = options.wal.clone();
-        let wal = Wal::start(wal_dir, wal_options, closed, next_sequence, next_segment, apply)?;
+        let held = Arc::clone(&lock);
+        let wal =
+            Wal::start(wal_dir, wal_options, closed, next_sequence, next_segment, apply, held)?;
         wal.trim();
         let background = CancellationToken::new();
         if options.background {
@@ -112,7 +115,8 @@ impl Store {
             }
         }
         let stopping = CancellationToken::new();
-        Ok(Store { tables, wal, options, stopping, _background: background.drop_guard(), lock })
+        let _background = background.clone().drop_guard();
+        Ok(Store { tables, wal, options, stopping, background, _background, lock })
     }
 
     /// Keeps rows: when this returns `Ok` they are on disk and in every later snapshot.
@@ -143,7 +147,7 @@ impl Store {
         }
         let bytes = batch_bytes(&batch);
         let buffer_memory = self.options.memory.reserve(bytes).map_err(|source| {
-            self.tables.values().for_each(|table| table.seal());
+            self.tables.values().for_each(|table| table.seal_if_idle());
             AppendError::Full { source, retry_after: RETRY_AFTER }
         })?;
         let record =
@@ -243,6 +247,7 @@ impl Store {
     /// an error everything acknowledged is still in the log.
     pub async fn shutdown(&self) -> Result<(), Error> {
         self.stopping.cancel();
+        self.background.cancel();
         let flushed = self.flush().await;
         self.wal.close().await;
         let unlocked = self.lock.unlock();

@@ -5,6 +5,8 @@
 //! columns point to them; see [`super::footer`]. Random ids are most of a log line's bytes, so
 //! that this saves a fifth of the file.
 
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray as _;
 use arrow_array::{ArrayRef, RecordBatch, StringViewArray, new_null_array};
 use arrow_schema::{DataType, Schema, SchemaRef};
@@ -63,7 +65,7 @@ impl RowGroup {
         let mut equal = Vec::with_capacity(pairs.len());
         for mut pair in pairs {
             if same(rows.column(pair.source), rows.column(pair.copy)) {
-                pair.pending.push(rows.column(pair.copy).clone());
+                pair.pending.push(Arc::clone(rows.column(pair.copy)));
                 equal.push(pair);
             } else {
                 for values in &pair.pending {

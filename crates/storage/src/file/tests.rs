@@ -1,3 +1,9 @@
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "numbers in tests are small"
+)]
+
 use std::collections::HashMap;
 
 use arrow_array::builder::{

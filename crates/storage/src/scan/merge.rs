@@ -44,15 +44,16 @@ pub fn merge_sorted(
     files: &[Arc<FileEntry>],
     options: &MergeOptions,
 ) -> Result<SendableRecordBatchStream> {
-    let source = ParquetSource::new(Arc::clone(&schema))
-        .with_parquet_file_reader_factory(cache.reader_factory(object_store));
+    let order = sort_order(&schema)?;
     let groups = files.iter().map(|entry| {
         let file = Survivor { entry: Arc::clone(entry), access: None };
         FileGroup::new(vec![file.partitioned(&schema)])
     });
-    let order = sort_order(&schema)?;
+    let groups = groups.collect();
+    let source = ParquetSource::new(schema)
+        .with_parquet_file_reader_factory(cache.reader_factory(object_store));
     let config = FileScanConfigBuilder::new(known_url(), Arc::new(source))
-        .with_file_groups(groups.collect())
+        .with_file_groups(groups)
         .with_preserve_order(true)
         .build();
     let files = DataSourceExec::from_data_source(config);

@@ -1,5 +1,7 @@
 //! Questions whose answers may not depend on where the rows are.
 
+#![expect(clippy::cast_possible_truncation, reason = "numbers in tests are small")]
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -65,6 +67,12 @@ fn sample(random: &mut Random, Sample { rows, tenants }: Sample) -> RecordBatch 
     text("attributes.url#string", &mut |r| {
         (r.next(3) > 0).then(|| format!("/api/v{}/item?id={}", r.next(3), r.next(400)))
     });
+    // An attribute and its copy, which share their values in files.
+    let ids =
+        (0..rows).map(|_| (random.next(4) > 0).then(|| format!("r-{:05}", random.next(99_999))));
+    let ids: ArrayRef = Arc::new(ids.collect::<StringViewArray>());
+    columns.insert("request_id", Arc::clone(&ids));
+    columns.insert("attributes.request.id#string", ids);
     let times = (0..rows).map(|_| START_US + random.next(3_600_000_000) as i64);
     let times = TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC");
     columns.insert("observed_time", Arc::new(times.clone()));
@@ -103,6 +111,7 @@ fn registry() -> Arc<Registry> {
     let mut registry = Registry::new(Table::Logs);
     assert!(registry.register(Scope::Attributes, "url", AttributeType::String));
     assert!(registry.register(Scope::Attributes, "status", AttributeType::Int));
+    assert!(registry.register(Scope::Attributes, "request.id", AttributeType::String));
     assert!(registry.register(Scope::Attributes, "late", AttributeType::String));
     Arc::new(registry)
 }
@@ -249,6 +258,8 @@ fn filters(random: &mut Random) -> Vec<String> {
         format!("\"attributes.url\" LIKE '/api/v_/item?id={}'", random.next(400)),
         format!("contains(\"attributes.url\", '/item?id={}')", random.next(40)),
         "\"attributes.url\" IS NULL".to_owned(),
+        format!("\"attributes.request.id\" > 'r-{:05}'", 90_000 + random.next(9_999)),
+        format!("request_id LIKE 'r-{:03}%' AND level = 'warn'", random.next(999)),
         "\"attributes.late\" = 'never'".to_owned(),
         "\"attributes.late\" IS NULL AND level = 'warn'".to_owned(),
         format!("time >= to_timestamp({late})"),
@@ -263,10 +274,11 @@ fn filters(random: &mut Random) -> Vec<String> {
     ]
 }
 
-const COLUMNS: &str = "time, time_ns, service, trace_id, level, body, \"attributes.url\", \
-                       \"attributes.status\", \"attributes.late\", rest";
-const ORDER: &str = "time, time_ns, service, trace_id, level, body, \"attributes.url\", \
-                     \"attributes.status\"";
+const COLUMNS: &str = "time, time_ns, service, trace_id, level, body, request_id, \
+                       \"attributes.request.id\", \"attributes.url\", \"attributes.status\", \
+                       \"attributes.late\", rest";
+const ORDER: &str = "time, time_ns, service, trace_id, level, body, request_id, \
+                     \"attributes.url\", \"attributes.status\"";
 
 async fn agree([memory, files, both]: &[Fixture; 3], tenant: &str, sql: &str) {
     let expect = memory.ask(tenant, sql).await;
@@ -404,15 +416,33 @@ async fn merged_files_are_one_sorted_stream() {
     }
     assert_eq!(merged.num_rows(), expect.num_rows());
     assert_eq!(
-        merged.column_by_name("body").map(|c| c.null_count()),
-        expect.column_by_name("body").map(|c| c.null_count())
+        merged.column_by_name("body").map(Array::null_count),
+        expect.column_by_name("body").map(Array::null_count)
     );
 }
 
-#[test]
-fn the_cache_stays_under_its_limit() {
-    let cache = ReadCache::new(0);
-    assert_eq!(cache.used_bytes(), 0);
+#[tokio::test]
+async fn the_cache_stays_under_its_limit_and_forgets_the_oldest() {
+    let mut fixture = Fixture::new();
+    for seed in 0..4 {
+        fixture.add_file(&sample(&mut Random(seed), Sample { rows: 500, tenants: 1 })).await;
+    }
+    let measured = ReadCache::new(1 << 20);
+    let read = async |cache: &ReadCache, file: usize| {
+        let file = &fixture.files[file];
+        cache.footer(&fixture.object_store, &file.path, file.size_bytes).await.expect("a footer")
+    };
+    read(&measured, 0).await;
+    let cache = ReadCache::new(measured.used_bytes() * 5 / 2);
+    let first = read(&cache, 0).await;
+    for file in [1, 0, 2, 0, 3] {
+        read(&cache, file).await;
+        assert!(cache.used_bytes() <= measured.used_bytes() * 5 / 2);
+    }
+    assert!(Arc::ptr_eq(&first, &read(&cache, 0).await), "used again and again, it stayed");
+    let none = ReadCache::new(0);
+    read(&none, 0).await;
+    assert_eq!(none.used_bytes(), 0);
 }
 
 #[test]

@@ -133,6 +133,14 @@ impl TableStore {
         self.seal_locked(&mut self.state());
     }
 
+    /// Closes the active buffer unless one is being written, which will make room soon enough.
+    pub(crate) fn seal_if_idle(&self) {
+        let mut state = self.state();
+        if state.sealed.is_empty() {
+            self.seal_locked(&mut state);
+        }
+    }
+
     /// Closes the active buffer when its oldest row has the age.
     pub(crate) fn seal_aged(&self) {
         let mut state = self.state();

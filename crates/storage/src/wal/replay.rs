@@ -94,7 +94,11 @@ impl Replay {
                     let reason = format!("sequence {} where {expected} comes", meta.sequence);
                     return Err(reading.corrupt(reason));
                 }
-                Found::End if abandoned_from.is_none() => self.end_segment(expected),
+                Found::End if abandoned_from.is_none() => {
+                    let (path, offset) = (reading.segment.path.clone(), reading.offset);
+                    self.cut(path, offset)?;
+                    self.end_segment(expected);
+                }
                 Found::End => {
                     return Err(reading.corrupt(format!("records from {expected} on are missing")));
                 }
@@ -112,7 +116,7 @@ impl Replay {
                         path = %path.display(), offset, bytes = rest.len(),
                         "torn end of the write-ahead log cut off; it was never acknowledged"
                     );
-                    self.io.truncate(&path, offset).map_err(Error::io("truncate", path))?;
+                    self.cut(path, offset)?;
                     self.end_segment(expected);
                 }
             }
@@ -122,6 +126,12 @@ impl Replay {
     /// What is there now: segments to be removed later, the next sequence and segment number.
     pub(crate) fn end(self) -> (Vec<Closed>, u64, u64) {
         (self.closed, self.expected.unwrap_or(1), self.segment_last + 1)
+    }
+
+    /// Ends the last segment, and makes durable what is in it: the process may have died between
+    /// writing and syncing, and the next segment goes on from here.
+    fn cut(&self, path: PathBuf, len: u64) -> Result<(), Error> {
+        self.io.truncate(&path, len).map_err(Error::io("truncate", path))
     }
 
     fn start_next(&mut self) -> Result<bool, Error> {

@@ -1,7 +1,9 @@
 //! The thread that writes the log.
 
+use std::fs::File;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -78,6 +80,7 @@ impl Wal {
         next_sequence: u64,
         next_segment: u64,
         apply: Box<dyn Apply>,
+        lock: Arc<File>,
     ) -> Result<Wal, Error> {
         let (tx, rx) = mpsc::channel(options.queue_len.max(1));
         let writer = Writer {
@@ -89,6 +92,7 @@ impl Wal {
             next_sequence,
             next_segment,
             apply,
+            _lock: lock,
         };
         thread::Builder::new()
             .name("trefoil-wal".to_owned())
@@ -128,6 +132,8 @@ struct Writer {
     next_sequence: u64,
     next_segment: u64,
     apply: Box<dyn Apply>,
+    /// The data directory is ours until the last segment is closed.
+    _lock: Arc<File>,
 }
 
 struct Current {
@@ -235,17 +241,23 @@ impl Writer {
         if self.current.is_some() {
             return Ok(());
         }
-        let header = Header { segment: self.next_segment, first_sequence: self.next_sequence };
         let path = segment_path(&self.dir, self.next_segment);
+        let header = Header { segment: self.next_segment, first_sequence: self.next_sequence };
         self.next_segment += 1;
-        let io = &self.options.io;
-        let mut file = io.create(&path).map_err(Error::io("create", &path))?;
+        let file = self.options.io.create(&path).map_err(Error::io("create", &path))?;
+        // From here on it is there and has to be removed one day, whether it can be used or not.
+        let mut current = Current { path, file, len: HEADER_BYTES as u64 };
+        let begun = self.begin(&mut current, header);
+        self.current = Some(current);
+        begun
+    }
+
+    fn begin(&self, current: &mut Current, header: Header) -> Result<(), Error> {
+        let path = &current.path;
         let header = header.encode();
-        file.write_all(&mut [IoSlice::new(&header)]).map_err(Error::io("write", &path))?;
-        file.sync().map_err(Error::io("sync", &path))?;
-        io.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))?;
-        self.current = Some(Current { path, file, len: HEADER_BYTES as u64 });
-        Ok(())
+        current.file.write_all(&mut [IoSlice::new(&header)]).map_err(Error::io("write", path))?;
+        current.file.sync().map_err(Error::io("sync", path))?;
+        self.options.io.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))
     }
 
     fn write_group(&mut self, group: &[Waiting]) -> Result<(), Error> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::{Table, Tenant};
 use storage::Store;
 
-use crate::support::objects::{DATA, NOT, Objects};
+use crate::support::objects::{BEFORE, DATA, NOT, Objects};
 use crate::support::*;
 
 fn file_names(store: &Store) -> Vec<String> {
@@ -123,7 +123,7 @@ async fn files_without_a_commit_are_vacuumed_but_not_those_that_wait_for_theirs(
     let decode = std::sync::Arc::new(Ipc);
     let store = Store::open(options.clone(), decode.clone(), clock.clone()).await.expect("opens");
     append(&store, &[row("a")]).await.expect("appended");
-    objects.fail_commits(crate::support::objects::BEFORE);
+    objects.fail_commits(BEFORE);
     store.flush().await.expect_err("commit fails");
     objects.fail_commits(NOT);
     clock.advance(Duration::from_secs(3_600));
@@ -132,7 +132,7 @@ async fn files_without_a_commit_are_vacuumed_but_not_those_that_wait_for_theirs(
     append(&store, &[row("b")]).await.expect("appended");
     objects.fail_commits(DATA);
     store.flush().await.expect_err("the file is not written");
-    objects.fail_commits(crate::support::objects::BEFORE);
+    objects.fail_commits(BEFORE);
     store.flush().await.expect_err("the commit is not written");
     drop(store);
     let objects = objects.reborn();
