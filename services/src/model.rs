@@ -38,7 +38,7 @@ pub struct FraudModel {
     /// Probability from which on a transaction counts as fraud: best F1 on transactions that the
     /// model was not trained on.
     pub threshold_fraud: f64,
-    /// Probability from which on a person should look: nine in ten frauds are above.
+    /// Probability from which on a person should look: nineteen in twenty frauds are above.
     pub threshold_review: f64,
     /// How good it is on transactions that it was neither trained nor tuned on.
     pub quality: Quality,

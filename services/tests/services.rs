@@ -1,5 +1,7 @@
 //! The services as others meet them: over sockets, with telemetry kept in memory.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::net::TcpListener as StdListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -187,7 +189,7 @@ fn attribute(span: &SpanData, key: &str) -> Option<Value> {
     value
 }
 
-fn type_name(value: Option<Value>) -> &'static str {
+fn type_name(value: Option<&Value>) -> &'static str {
     match value {
         None => "none",
         Some(Value::Bool(_)) => "bool",
@@ -241,7 +243,7 @@ async fn predict_makes_the_tree_that_is_drawn_over_both_services() {
     );
     for (key, expect) in SIX {
         for span in ["POST /predict", "predict_fraud"] {
-            assert_eq!(type_name(trace.attribute(span, key)), expect, "{key} on {span}");
+            assert_eq!(type_name(trace.attribute(span, key).as_ref()), expect, "{key} on {span}");
         }
     }
     for (key, value) in [
@@ -258,7 +260,10 @@ async fn predict_makes_the_tree_that_is_drawn_over_both_services() {
     ] {
         assert_eq!(trace.attribute("POST /predict", key), Some(value), "{key}");
     }
-    assert_eq!(type_name(trace.attribute("POST /predict", "http.response_time_ms")), "double");
+    assert_eq!(
+        type_name(trace.attribute("POST /predict", "http.response_time_ms").as_ref()),
+        "double"
+    );
     for span in &trace.0 {
         assert_eq!(attribute(span, "request.id"), Some(Value::from("abc-123")), "{}", span.name);
         assert_eq!(attribute(span, "tenant.id"), Some(Value::from("acme")), "{}", span.name);
@@ -303,7 +308,7 @@ async fn v1_predict_answers_in_the_documented_shape_with_its_tree() {
 "
     );
     for (key, expect) in SIX {
-        assert_eq!(type_name(trace.attribute("POST /v1/predict", key)), expect, "{key}");
+        assert_eq!(type_name(trace.attribute("POST /v1/predict", key).as_ref()), expect, "{key}");
     }
     assert_eq!(trace.attribute("POST /v1/predict", "user.id"), Some(Value::from("12345")));
     assert_eq!(trace.attribute("fetch_features", "feature_store.hit"), Some(Value::from(true)));

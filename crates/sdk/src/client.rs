@@ -32,19 +32,16 @@ impl HttpClient {
     }
 
     /// Begins a `GET`.
-    #[must_use]
     pub fn get(&self, url: &str) -> HttpCall {
         self.request(Method::GET, url)
     }
 
     /// Begins a `POST`.
-    #[must_use]
     pub fn post(&self, url: &str) -> HttpCall {
         self.request(Method::POST, url)
     }
 
     /// Begins a call.
-    #[must_use]
     pub fn request(&self, method: Method, url: &str) -> HttpCall {
         HttpCall {
             client: self.client.clone(),

@@ -54,7 +54,6 @@ impl Default for ServerOptions {
 }
 
 /// Puts all layers on `router`. Routes added afterwards do not have them.
-#[must_use]
 pub fn add_tracing_middleware(router: axum::Router, options: &ServerOptions) -> axum::Router {
     let router = if options.log_requests {
         router.layer(RequestLogLayer::new(&options.excluded_paths))

@@ -209,7 +209,7 @@ fn subscriber(
         .with_target(false)
         .with_tracked_inactivity(false)
         .with_context_activation(false)
-        .with_filter(filter_fn(|metadata| metadata.is_span()));
+        .with_filter(filter_fn(is_span));
     let logger = match config.exporter {
         Exporter::None => None,
         Exporter::Otlp | Exporter::Memory(_) => Some(loggers.logger(config.logger_name())),
@@ -218,6 +218,10 @@ fn subscriber(
     Dispatch::new(
         tracing_subscriber::registry().with(targets(config.log_level)).with(spans).with(lines),
     )
+}
+
+fn is_span(metadata: &tracing::Metadata<'_>) -> bool {
+    metadata.is_span()
 }
 
 /// What is looked at at all: spans always, the exporter's own libraries never, since what they

@@ -1,5 +1,7 @@
 //! What is sent: the requests, in order, drawn from a seed.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use clap::Args;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -14,7 +16,7 @@ use crate::transaction::{Kind, draw_transaction, user_features};
 #[derive(Debug, Clone, Args)]
 pub struct Mix {
     /// Transactions of suspicious users, most of which are reviewed.
-    #[arg(long = "suspicious", value_name = "PERCENT", default_value_t = 22.0)]
+    #[arg(long = "suspicious", value_name = "PERCENT", default_value_t = 26.0)]
     pub suspicious_percent: f64,
     /// Transactions of fraudulent users, most of which are blocked.
     #[arg(long = "fraudulent", value_name = "PERCENT", default_value_t = 6.0)]
@@ -30,7 +32,7 @@ pub struct Mix {
 impl Default for Mix {
     fn default() -> Mix {
         Mix {
-            suspicious_percent: 22.0,
+            suspicious_percent: 26.0,
             fraudulent_percent: 6.0,
             slow_percent: 1.5,
             failing_percent: 2.0,
@@ -45,6 +47,8 @@ pub(super) struct Call {
     pub(super) path: String,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<Value>,
+    /// The user whose features the call needs from the store.
+    user: Option<u64>,
 }
 
 pub(super) struct Traffic {
@@ -53,9 +57,11 @@ pub(super) struct Traffic {
     regular: Vec<u64>,
     suspicious: Vec<u64>,
     fraudulent: Vec<u64>,
-    /// Users whose features are not in the store yet; one in twenty never is.
-    unpopulated: Vec<u64>,
-    sent: u64,
+    /// Users whose features were put into the store.
+    populated: BTreeSet<u64>,
+    /// Calls that come before the next one that is drawn.
+    waiting: VecDeque<Call>,
+    drawn: u64,
 }
 
 const FIRST_USER: u64 = 12_300;
@@ -73,20 +79,18 @@ impl Traffic {
             regular: of(Kind::Regular),
             suspicious: of(Kind::Suspicious),
             fraudulent: of(Kind::Fraudulent),
-            unpopulated: users.filter(|user| user % 20 != 13).collect(),
-            sent: 0,
+            populated: BTreeSet::new(),
+            waiting: VecDeque::new(),
+            drawn: 0,
         }
     }
 
     pub(super) fn next_call(&mut self) -> Call {
-        self.sent += 1;
-        // The store fills while traffic runs, every third request until it is full.
-        if self.sent.is_multiple_of(3)
-            && let Some(user) = self.unpopulated.pop()
-        {
-            return call(Method::POST, format!("/debug/populate-cache/{user}"), None);
+        if let Some(call) = self.waiting.pop_front() {
+            return call;
         }
-        if self.sent.is_multiple_of(211) {
+        self.drawn += 1;
+        if self.drawn.is_multiple_of(211) {
             return call(Method::GET, "/health/ready".to_owned(), None);
         }
         let luck = self.rng.random_range(0.0..100.0);
@@ -98,7 +102,14 @@ impl Traffic {
             self.plain_call()
         };
         self.identify(&mut call);
-        call
+        // A user that is new comes into the store first; one in twenty never does.
+        match call.user {
+            Some(user) if user % 20 != 13 && self.populated.insert(user) => {
+                self.waiting.push_back(call);
+                self::call(Method::POST, format!("/debug/populate-cache/{user}"), None)
+            }
+            _ => call,
+        }
     }
 
     fn plain_call(&mut self) -> Call {
@@ -180,7 +191,7 @@ impl Traffic {
             "hour": self.hour(facts.night),
             "new_device": facts.new_device,
         });
-        call(Method::POST, "/v1/predict".to_owned(), Some(body))
+        Call { user: Some(user), ..call(Method::POST, "/v1/predict".to_owned(), Some(body)) }
     }
 
     /// `POST /predict`.
@@ -211,7 +222,7 @@ impl Traffic {
 }
 
 fn call(method: Method, path: String, body: Option<Value>) -> Call {
-    Call { method, path, headers: Vec::new(), body }
+    Call { method, path, headers: Vec::new(), body, user: None }
 }
 
 fn payment_method(risk: f64) -> &'static str {

@@ -38,7 +38,7 @@ pub(super) async fn engineer(
     let stopwatch = Stopwatch::start();
     let faults = Faults::of(&headers, !app.config.no_fault_injection);
     sdk::set_attribute("transaction.amount", transaction.amount);
-    if !(transaction.amount > 0.0) {
+    if transaction.amount <= 0.0 {
         return Err(ApiError::Validation("TransactionAmt must be above 0".to_owned()));
     }
     let features = app.compute(&transaction, &faults).await;

@@ -73,7 +73,8 @@ impl Options {
         let route = route(request);
         let name = self.name(method, route);
         let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let authority = header(http::header::HOST).or_else(|| uri.authority().map(|a| a.as_str()));
+        let authority = header(http::header::HOST)
+            .or_else(|| uri.authority().map(http::uri::Authority::as_str));
         let (host, port) = authority.map_or((None, None), split_authority);
         let client_ip = client_ip(request);
         let span = tracing::info_span!(
