@@ -23,7 +23,7 @@ use crate::telemetry::{Error, Telemetry};
 /// How to measure.
 #[derive(Debug, Clone)]
 pub struct OverheadOptions {
-    /// Requests of each run.
+    /// Requests of each run; few, so that a run can pass without being interrupted.
     pub requests: usize,
     /// Runs of each kind, in turns. The best of each kind counts, since noise only slows down.
     pub rounds: usize,
@@ -35,8 +35,8 @@ pub struct OverheadOptions {
 
 impl Default for OverheadOptions {
     fn default() -> OverheadOptions {
-        let work = Duration::from_micros(500);
-        OverheadOptions { requests: 200, rounds: 30, work, endpoint: None }
+        let work = Duration::from_micros(100);
+        OverheadOptions { requests: 20, rounds: 300, work, endpoint: None }
     }
 }
 
