@@ -389,12 +389,14 @@ impl Config {
         }
     }
 
-    /// `a=1,b=2`, as in W3C baggage, without percent decoding.
+    /// `a=1,b=two%20words`, as in W3C baggage.
     fn pairs(&mut self, name: &str, text: &str) -> Vec<(String, String)> {
         let mut pairs = Vec::new();
         for pair in text.split(',').filter(|pair| !pair.trim().is_empty()) {
             match pair.split_once('=') {
-                Some((key, value)) => pairs.push((key.trim().to_owned(), value.trim().to_owned())),
+                Some((key, value)) => {
+                    pairs.push((key.trim().to_owned(), percent_decoded(value.trim())));
+                }
                 None => self.problem(name, pair),
             }
         }
@@ -404,6 +406,25 @@ impl Config {
     fn problem(&mut self, name: &str, value: &str) {
         self.problems.push(format!("{name} is ignored: {value:?} is not understood"));
     }
+}
+
+/// Undoes `%20`. What is no such sequence stays as it is, so that a bare `%` in a key is no error.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        match (first, tail) {
+            (b'%', [high, low, after @ ..]) if digit(*high).is_some() && digit(*low).is_some() => {
+                let (high, low) = (digit(*high).unwrap_or(0), digit(*low).unwrap_or(0));
+                bytes.push(high * 16 + low);
+                rest = after;
+            }
+            _ => bytes.push(*first),
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
 #[cfg(test)]
@@ -455,6 +476,22 @@ mod tests {
         ]);
         assert_eq!(config.log_level, LevelFilter::INFO);
         assert_eq!(config.problems.len(), 3, "{:?}", config.problems);
+    }
+
+    #[test]
+    fn values_of_lists_are_percent_decoded() {
+        for (text, expect) in [
+            ("Bearer%20k", "Bearer k"),
+            ("100%", "100%"),
+            ("%zz%4", "%zz%4"),
+            ("%C3%A4", "ä"),
+            ("%ff", "%ff"),
+        ] {
+            assert_eq!(percent_decoded(text), expect);
+        }
+        let config = config(&[("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20k,x=1")]);
+        assert_eq!(config.headers[0].1, "Bearer k");
+        assert_eq!(config.headers.len(), 2);
     }
 
     #[test]
