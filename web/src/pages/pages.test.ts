@@ -5,6 +5,7 @@ import { distinctIds, serverId, traceFromWire } from "../api/wire";
 import { traceIdIn } from "../shell/Palette";
 import { badness, complaints, slowdown } from "./home/badness";
 import { isLine, permalink } from "./logs/LogDetails";
+import { columnsFor, tablesIn } from "./sql/complete";
 import { readHistory, remember } from "./sql/history";
 import { findSpans } from "./traces/find";
 
@@ -132,4 +133,36 @@ test("a span without a service or a link without attributes is shown all the sam
     spans: [{ service: null, events: [], links: [{ trace_id: "t", span_id: "s" }] }],
   } as unknown as Parameters<typeof traceFromWire>[0];
   expect(traceFromWire(wire).spans[0]).toMatchObject({ service: "unknown", links: [{ attributes: {} }] });
+});
+
+describe("SQL completion", () => {
+  test("knows the tables of the query and their aliases", () => {
+    const check = (sql: string, wanted: string) =>
+      expect(
+        tablesIn(sql)
+          .map(({ table, alias }) => `${table} ${alias}`)
+          .join(", "),
+        sql,
+      ).toBe(wanted);
+    check("SELECT ", "spans spans, logs logs");
+    check("select * from spans where x", "spans spans");
+    check("SELECT * FROM spans AS s\nJOIN logs l ON l.trace_id = s.trace_id", "spans s, logs l");
+  });
+  test("offers the columns of what stands before the dot", () => {
+    const field = (name: string, scope: "column" | "attributes") => ({
+      name,
+      key: name,
+      scope,
+      type: "string",
+    });
+    const tables = {
+      spans: [field("duration_ns", "column"), field("http.route", "attributes")],
+      logs: [field("body", "column"), field("it's", "attributes")],
+    };
+    const labels = (sql: string, alias: string | null) =>
+      columnsFor(sql, alias, tables).map((one) => one.label);
+    expect(labels("SELECT FROM spans", null)).toEqual(["duration_ns", "attributes['http.route']"]);
+    expect(labels("FROM spans s JOIN logs l", "l")).toEqual(["body", "attributes['it''s']"]);
+    expect(labels("FROM spans s", "x")).toEqual([]);
+  });
 });

@@ -4,6 +4,7 @@ import { IconAlertTriangle, IconCircleCheck } from "@tabler/icons-react";
 import { useServices, useStatus, type Ranged } from "../../api/hooks";
 import type { ServiceRow, Services, Status } from "../../api/types";
 import { Panel, Stat } from "../../components/Panel";
+import { useTitle } from "../../components/useTitle";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import { useTimeRange } from "../../components/useTimeRange";
 import { whole } from "../../lib/rates";
@@ -14,6 +15,7 @@ import { FirstData } from "./FirstData";
 import { ServicesTable } from "./ServicesTable";
 
 export function Home() {
+  useTitle("Services");
   const services = useServices();
   const status = useStatus();
   const rows = services.data?.data.services ?? [];

@@ -6,6 +6,7 @@ import { IconBroadcast, IconTextWrap } from "@tabler/icons-react";
 import { useCallback, useMemo } from "react";
 
 import { useFieldValues, type LogFilters } from "../../api/hooks";
+import { useTitle } from "../../components/useTitle";
 import { SearchBox } from "../../components/SearchBox";
 import { addFilter, valueText } from "../../lib/search";
 import { DownloadMenu } from "./DownloadMenu";
@@ -17,6 +18,7 @@ import { Tail } from "./Tail";
 const route = getRouteApi("/logs");
 
 export function Logs() {
+  useTitle("Logs");
   const search: LogsSearch = route.useSearch();
   const navigate = useNavigate({ from: "/logs" });
   const change = useCallback(

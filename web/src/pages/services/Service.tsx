@@ -5,6 +5,7 @@ import type { ServiceRow } from "../../api/types";
 import { TimeChart } from "../../charts/TimeChart";
 import { Panel, Stat } from "../../components/Panel";
 import { ServiceName } from "../../components/Service";
+import { useTitle } from "../../components/useTitle";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import { serviceColor, useTheme } from "../../components/useTheme";
 import { useTimeRange } from "../../components/useTimeRange";
@@ -18,6 +19,7 @@ const route = getRouteApi("/services/$service");
 
 export function Service() {
   const { service } = route.useParams();
+  useTitle(service);
   const services = useServices();
   const row = services.data?.data.services.find((one) => one.service === service);
   return (

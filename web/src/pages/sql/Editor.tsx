@@ -3,13 +3,12 @@ import {
   closeBrackets,
   closeBracketsKeymap,
   completionKeymap,
-  type Completion,
 } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { PostgreSQL, sql } from "@codemirror/lang-sql";
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { setDiagnostics } from "@codemirror/lint";
-import { Compartment, EditorState, Prec } from "@codemirror/state";
+import { EditorState, Prec } from "@codemirror/state";
 import {
   drawSelection,
   EditorView,
@@ -21,8 +20,9 @@ import {
 import { tags } from "@lezer/highlight";
 import { useEffect, useRef } from "react";
 
+import { columnSource, type Tables } from "./complete";
+
 export type Problem = { line: number; column: number; message: string };
-export type Tables = Record<string, readonly Completion[]>;
 
 const colours = HighlightStyle.define([
   { tag: tags.keyword, color: "var(--sql-keyword)", fontWeight: "600" },
@@ -75,7 +75,6 @@ export function Editor({
 }) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
-  const language = useRef(new Compartment());
   const latest = useRef({ onChange, onRun, value, tables });
   useEffect(() => {
     latest.current = { onChange, onRun, value, tables };
@@ -100,7 +99,7 @@ export function Editor({
           highlightActiveLine(),
           bracketMatching(),
           closeBrackets(),
-          autocompletion(),
+          autocompletion({ icons: false }),
           keymap.of([
             ...closeBracketsKeymap,
             ...completionKeymap,
@@ -108,7 +107,8 @@ export function Editor({
             ...defaultKeymap,
             indentWithTab,
           ]),
-          language.current.of(support(latest.current.tables)),
+          sql({ dialect: PostgreSQL, upperCaseKeywords: true, schema: { spans: [], logs: [] } }),
+          PostgreSQL.language.data.of({ autocomplete: columnSource(() => latest.current.tables) }),
           syntaxHighlighting(colours),
           look,
           EditorView.lineWrapping,
@@ -126,9 +126,6 @@ export function Editor({
       view.current = null;
     };
   }, []);
-  useEffect(() => {
-    view.current?.dispatch({ effects: language.current.reconfigure(support(tables)) });
-  }, [tables]);
   useEffect(() => {
     const editor = view.current;
     if (editor && editor.state.doc.toString() !== value)
@@ -152,8 +149,4 @@ export function Editor({
     );
   }, [problem]);
   return <div ref={host} className="sql-editor" />;
-}
-
-function support(tables: Tables) {
-  return sql({ dialect: PostgreSQL, schema: tables, upperCaseKeywords: true });
 }

@@ -11,18 +11,20 @@ import {
   IconPlayerStop,
   IconTable,
 } from "@tabler/icons-react";
-import { useEffect, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 
 import { ApiError, postJson } from "../../api/client";
 import { useFields } from "../../api/hooks";
 import type { Field, SqlAnswer } from "../../api/types";
 import { Segmented } from "../../components/Segmented";
+import { useTitle } from "../../components/useTitle";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import { csvRow } from "../../lib/csv";
 import { formatAgo } from "../../lib/time";
 import { formatBytes, formatCount, formatInteger, formatMs } from "../../lib/units";
 import { saveAs } from "../logs/download";
-import { Editor, type Tables } from "./Editor";
+import type { Tables } from "./complete";
+import { Editor } from "./Editor";
 import { EXAMPLES } from "./examples";
 import { readHistory, remember, type Run } from "./history";
 import { ResultChart } from "./ResultChart";
@@ -31,6 +33,7 @@ import { ResultTable } from "./ResultTable";
 const route = getRouteApi("/sql");
 
 export function Sql() {
+  useTitle("SQL");
   const search: { q?: string; view?: string } = route.useSearch();
   const navigate = useNavigate({ from: "/sql" });
   const client = useQueryClient();
@@ -272,23 +275,10 @@ function Pick({
   );
 }
 
-function useTables(): Tables {
-  const spans = useFields("spans");
-  const logs = useFields("logs");
-  const [tables, setTables] = useState<Tables>({ spans: [], logs: [] });
-  useEffect(() => {
-    setTables({ spans: (spans.data ?? []).map(completion), logs: (logs.data ?? []).map(completion) });
-  }, [spans.data, logs.data]);
-  return tables;
-}
+const NO_FIELDS: Field[] = [];
 
-function completion(field: Field) {
-  const label =
-    field.scope === "column" ? field.name : `${field.scope}['${field.key.replaceAll("'", "''")}']`;
-  return {
-    label,
-    type: field.scope === "column" ? "property" : "variable",
-    detail: field.type,
-    ...(field.doc ? { info: field.doc } : {}),
-  };
+function useTables(): Tables {
+  const spans = useFields("spans").data ?? NO_FIELDS;
+  const logs = useFields("logs").data ?? NO_FIELDS;
+  return useMemo(() => ({ spans, logs }), [spans, logs]);
 }

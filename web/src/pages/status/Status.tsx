@@ -1,6 +1,7 @@
 import { useStatus } from "../../api/hooks";
 import type { Status as StatusAnswer } from "../../api/types";
 import { Copy } from "../../components/Copy";
+import { useTitle } from "../../components/useTitle";
 import { Panel, Stat } from "../../components/Panel";
 import { Failed, Skeleton } from "../../components/States";
 import { reachable } from "../../lib/snippets";
@@ -8,6 +9,7 @@ import { formatAgo, formatDateTime, timeMs } from "../../lib/time";
 import { formatBytes, formatDuration, formatInteger, formatRate } from "../../lib/units";
 
 export function Status() {
+  useTitle("Status");
   const status = useStatus(2_000);
   return (
     <div className="page centered">

@@ -2,6 +2,7 @@ import { useMemo } from "react";
 
 import type { Span, Trace } from "../../api/types";
 import { Copy } from "../../components/Copy";
+import { useTitle } from "../../components/useTitle";
 import { serviceColor, useTheme } from "../../components/useTheme";
 import { formatDateTime, timeMs } from "../../lib/time";
 import { mainRoot, type TraceTree } from "../../lib/trace";
@@ -18,6 +19,7 @@ export function TraceHeader({
 }) {
   const theme = useTheme();
   const root = tree.nodes[mainRoot(tree)]?.span;
+  useTitle(`${root?.service ?? "unknown"} ${root?.name ?? "trace"}`);
   const errors = trace.spans.filter((span) => span.status === "error").length;
   const services = useMemo(() => {
     const counts = new Map<string, number>();

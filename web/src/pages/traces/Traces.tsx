@@ -14,6 +14,7 @@ import { TimeChart } from "../../charts/TimeChart";
 import { Panel } from "../../components/Panel";
 import { SearchBox } from "../../components/SearchBox";
 import { Segmented } from "../../components/Segmented";
+import { useTitle } from "../../components/useTitle";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import { useTheme } from "../../components/useTheme";
 import { useTimeRange } from "../../components/useTimeRange";
@@ -36,6 +37,7 @@ const LIMIT_STEP = 50;
 const LIMIT_MAX = 500;
 
 export function Traces() {
+  useTitle("Traces");
   const search: Search = route.useSearch();
   const navigate = useNavigate({ from: "/traces" });
   const change = (next: Search) => void navigate({ search: (previous) => ({ ...previous, ...next }) });
