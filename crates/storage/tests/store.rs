@@ -14,3 +14,5 @@ mod files;
 mod log;
 #[path = "store/nodes.rs"]
 mod nodes;
+#[path = "store/s3.rs"]
+mod s3;

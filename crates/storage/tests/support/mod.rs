@@ -2,6 +2,7 @@
 
 pub(crate) mod disk;
 pub(crate) mod objects;
+pub(crate) mod s3;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
