@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next field's number and value; `None` at the end.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Read<Option<(u32, Field<'a>)>> {
         loop {
             if self.rest.is_empty() {
