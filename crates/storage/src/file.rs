@@ -50,7 +50,7 @@ pub struct WriteOptions {
 
 impl Default for WriteOptions {
     fn default() -> WriteOptions {
-        WriteOptions { row_group_rows: 131_072, granule_rows: 16_384, part_bytes: 8 << 20 }
+        WriteOptions { row_group_rows: 131_072, granule_rows: 16_384, part_bytes: 5 << 20 }
     }
 }
 
@@ -127,7 +127,7 @@ impl Writer {
         options: WriteOptions,
     ) -> Writer {
         let upload = BufWriter::with_capacity(object_store, path.clone(), options.part_bytes)
-            .with_max_concurrency(2);
+            .with_max_concurrency(1);
         let encoder = Encoder::new(table, Arc::clone(&schema), options);
         Writer { path, upload, encoder: Some(Box::new(encoder)), schema }
     }
