@@ -18,10 +18,18 @@ export async function copyText(text: string): Promise<void> {
   field.remove();
 }
 
-export function Copy({ text, label, size = 14 }: { text: string; label: string; size?: number }) {
+export function Copy({
+  text,
+  label,
+  size = 14,
+}: {
+  text: string | (() => string);
+  label: string;
+  size?: number;
+}) {
   const [copied, setCopied] = useState(false);
   const copy = () => {
-    void copyText(text).then(() => {
+    void copyText(typeof text === "string" ? text : text()).then(() => {
       setCopied(true);
       setTimeout(() => setCopied(false), 1_500);
     });

@@ -27,7 +27,7 @@ export function Found({
 }) {
   const [reading, setReading] = useState(false);
   const direction = search.order === "oldest" ? "oldest" : "newest";
-  // Lines do not move under a reader's eyes: with a line open the page does not ask again by itself.
+  // Lines do not move under a reader's eyes: with one open, or scrolled, the page does not ask by itself.
   const logs = useLogs(filters, {
     live: !reading && direction === "newest" && !search.line,
     enabled: true,
@@ -107,7 +107,7 @@ export function Found({
           initial={initial}
           follow={false}
           onEnd={more}
-          onOpen={setReading}
+          onReading={setReading}
           footer={
             isFetchingNextPage ? (
               <p className="dim" style={{ padding: 8, textAlign: "center" }}>

@@ -21,7 +21,8 @@ export type LogListProps = {
   follow: boolean;
   onScrollUp?: () => void;
   onEnd?: () => void;
-  onOpen?: (open: boolean) => void;
+  /** A line is open, or the list is scrolled: it should not move by itself. */
+  onReading?: (reading: boolean) => void;
   footer?: ReactNode;
   label: string;
 };
@@ -36,19 +37,23 @@ export function LogList({
   follow,
   onScrollUp,
   onEnd,
-  onOpen,
+  onReading,
   footer,
   label,
 }: LogListProps) {
   const scroller = useRef<HTMLDivElement>(null);
   const [opened, setOpened] = useState<ReadonlySet<string>>(() => new Set(initial === null ? [] : [initial]));
   const [chosen, setChosen] = useState(-1);
+  const [scrolled, setScrolled] = useState(false);
+  const lastTop = useRef(0);
+  // The same function while the rows are the same: a new one makes every row be measured again.
+  const getItemKey = useCallback((index: number) => rowAt(index)?.id ?? index, [rowAt]);
   const virtual = useVirtualizer({
     count: length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_PX,
     overscan: 14,
-    getItemKey: (index) => rowAt(index)?.id ?? index,
+    getItemKey,
   });
   const items = virtual.getVirtualItems();
   const last = items[items.length - 1]?.index ?? -1;
@@ -62,7 +67,7 @@ export function LogList({
   useEffect(() => {
     if (initial !== null) setOpened(new Set([initial]));
   }, [initial]);
-  useEffect(() => onOpen?.(opened.size > 0), [opened, onOpen]);
+  useEffect(() => onReading?.(opened.size > 0 || scrolled), [opened, scrolled, onReading]);
 
   const toggle = useCallback(
     (id: string) =>
@@ -86,6 +91,13 @@ export function LogList({
       role="region"
       aria-label={label}
       data-testid="log-list"
+      onScroll={(event) => {
+        const top = event.currentTarget.scrollTop;
+        // Following only ever goes down: up was the reader, by wheel, bar, key or finger.
+        if (follow && top < lastTop.current - 2) onScrollUp?.();
+        lastTop.current = top;
+        setScrolled(!follow && top > ROW_PX);
+      }}
       onWheel={(event) => {
         if (event.deltaY < 0) onScrollUp?.();
       }}

@@ -82,9 +82,9 @@ export function Tail({
     [paused, ring],
   );
   const words = useMemo(() => wordsOf(filters.q ?? ""), [filters.q]);
-  const onOpen = useCallback(
-    (open: boolean) => {
-      if (open) pause();
+  const onReading = useCallback(
+    (reading: boolean) => {
+      if (reading) pause();
     },
     [pause],
   );
@@ -153,7 +153,7 @@ export function Tail({
           initial={null}
           follow={!paused}
           onScrollUp={pause}
-          onOpen={onOpen}
+          onReading={onReading}
         />
       )}
     </section>

@@ -38,7 +38,7 @@ export function TraceHeader({
         <span className="row tight dim mono">
           {trace.trace_id}
           <Copy text={trace.trace_id} label="Copy trace id" />
-          <Copy text={window.location.href} label="Copy link" />
+          <Copy text={() => window.location.href} label="Copy link" />
         </span>
       </div>
       <div className="row wrap wide dim num">

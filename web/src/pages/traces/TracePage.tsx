@@ -98,7 +98,9 @@ function Loaded({ trace }: { trace: Trace }) {
   const logs = useTraceLogs(trace, trace.trace_id);
   const { selected, select } = useSelection(trace, search.span, (span) => change({ span }));
   const logsOfSpan = useMemo(() => countBySpan(logs.data?.rows ?? []), [logs.data]);
-  useEffect(() => change({ find: findInAddress || undefined }), [findInAddress, change]);
+  useEffect(() => {
+    if (findInAddress !== (search.find ?? "")) change({ find: findInAddress || undefined });
+  }, [findInAddress, search.find, change]);
   const node = selected === null ? undefined : model.tree.nodes[selected];
   const showLogs = () => change({ side: "logs" });
   const shared: SpansProps = {
