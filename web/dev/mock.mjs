@@ -1,5 +1,6 @@
 // A server of invented data that speaks the API, for work on the pages without the real server.
 //   node dev/mock.mjs            on 127.0.0.1:8787; serves dist/ too
+//   RATE=5000 more log lines a second in the live tail, to see that it keeps up
 //   PORT=… EMPTY=1 KEY=secret FAIL=services   no data · asks for a key · answers 500 on paths that contain the word
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -428,6 +429,18 @@ if (!empty) {
   }, 1_000).unref();
 }
 const tails = new Set();
+const rate = Number(process.env.RATE ?? 0);
+if (rate > 0) {
+  let n = 0;
+  setInterval(() => {
+    const flood = Array.from({ length: rate / 20 }, () => ({
+      ...logs[n++ % logs.length],
+      id: `flood-${n}`,
+      ms: Date.now(),
+    }));
+    for (const tail of tails) tail(flood);
+  }, 50).unref();
+}
 
 const at = (text, fallback) =>
   text === null ? fallback : /^\d+$/.test(text) ? Number(text) : new Date(text).getTime();

@@ -24,7 +24,7 @@ export function TimeRangePicker() {
   return (
     <div className="row tight">
       <Tooltip label="Earlier">
-        <button type="button" className="icon-button" aria-label="Earlier" onClick={() => move(-0.5)}>
+        <button type="button" className="icon-button roomy" aria-label="Earlier" onClick={() => move(-0.5)}>
           <IconChevronLeft size={16} aria-hidden />
         </button>
       </Tooltip>
@@ -64,14 +64,14 @@ export function TimeRangePicker() {
         </Popover.Dropdown>
       </Popover>
       <Tooltip label="Later">
-        <button type="button" className="icon-button" aria-label="Later" onClick={() => move(0.5)}>
+        <button type="button" className="icon-button roomy" aria-label="Later" onClick={() => move(0.5)}>
           <IconChevronRight size={16} aria-hidden />
         </button>
       </Tooltip>
       <Tooltip label="Twice as long">
         <button
           type="button"
-          className="icon-button"
+          className="icon-button roomy"
           aria-label="Zoom out"
           onClick={() => setRange(zoomRange(resolveRange(text, Date.now()), 2))}
         >

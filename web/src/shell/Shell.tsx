@@ -49,6 +49,16 @@ export function Shell() {
   useEffect(() => onUnauthorized(() => setOverlay("key")), []);
   return (
     <div className={`shell ${narrow ? "narrow" : ""}`}>
+      <a
+        href="#main"
+        className="skip"
+        onClick={(event) => {
+          event.preventDefault();
+          document.getElementById("main")?.focus();
+        }}
+      >
+        Skip to content
+      </a>
       <nav className="shell-nav" aria-label="Main">
         <Link to="/" className="brand" aria-label="Trefoil, home">
           <Mark />
@@ -94,7 +104,7 @@ export function Shell() {
         <RangeControls />
         <ThemeSwitch />
       </header>
-      <main className="shell-main" id="main">
+      <main className="shell-main" id="main" tabIndex={-1}>
         <PendingLine />
         <Suspense fallback={<Skeleton />}>
           <Outlet />

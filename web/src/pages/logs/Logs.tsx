@@ -47,7 +47,7 @@ export function Logs() {
   return (
     <div className="page fill">
       <h1 className="visually-hidden">Logs</h1>
-      <div className="row">
+      <div className="row wrap">
         <label className="visually-hidden" htmlFor="log-service">
           Service
         </label>
