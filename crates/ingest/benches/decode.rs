@@ -119,7 +119,7 @@ fn traces(rows: usize) -> Bytes {
         let mut attributes = vec![
             text("http.request.method", "POST"),
             text("url.path", "/api/v1/predict"),
-            int("http.response.status_code", if number % 50 == 0 { 500 } else { 200 }),
+            int("http.response.status_code", if number.is_multiple_of(50) { 500 } else { 200 }),
             text("server.address", "fraud-api.internal"),
             int("server.port", 8_000),
             text("network.protocol.version", "1.1"),
@@ -130,7 +130,7 @@ fn traces(rows: usize) -> Bytes {
                 "fraud.score",
                 Value::DoubleValue(f64::from(u32::try_from(number >> 32).expect("32 bits")) / 4e9),
             ),
-            pair("fraud.flagged", Value::BoolValue(number % 20 == 0)),
+            pair("fraud.flagged", Value::BoolValue(number.is_multiple_of(20))),
         ];
         if index % 7 == 0 {
             // Not all records are alike.
