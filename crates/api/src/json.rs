@@ -4,6 +4,8 @@
 //! are read back as they were, times are RFC 3339 with the digits of their unit, bytes are base64.
 //! JSON has no number for NaN and the infinities: those are texts.
 
+use std::sync::Arc;
+
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryViewArray, BooleanArray, Float64Array, GenericListArray,
     Int64Array, OffsetSizeTrait, StringViewArray, UInt64Array,
@@ -57,7 +59,7 @@ impl Column {
                 non_null(out, a, row, |out| write_text(out, &BASE64.encode(a.value(row))));
             }
             Cells::Time(a, unit) => {
-                non_null(out, a, row, |out| write_time(out, a.value(row), *unit))
+                non_null(out, a, row, |out| write_time(out, a.value(row), *unit));
             }
             Cells::Date(a) => non_null(out, a, row, |out| {
                 out.push(b'"');
@@ -156,11 +158,11 @@ fn cells(array: &ArrayRef) -> Result<Cells, Error> {
         DataType::Decimal32(..)
         | DataType::Decimal64(..)
         | DataType::Decimal128(..)
-        | DataType::Decimal256(..) => Cells::Decimal(array.clone()),
+        | DataType::Decimal256(..) => Cells::Decimal(Arc::clone(array)),
         DataType::List(_) => list(array, array.as_list::<i32>())?,
         DataType::LargeList(_) => list(array, array.as_list::<i64>())?,
         DataType::FixedSizeList(field, _) => {
-            let as_list = to(&DataType::List(field.clone()))?;
+            let as_list = to(&DataType::List(Arc::clone(field)))?;
             return cells(&as_list);
         }
         DataType::Struct(fields) => Cells::Struct {
@@ -171,20 +173,20 @@ fn cells(array: &ArrayRef) -> Result<Cells, Error> {
                 .iter()
                 .map(Column::new)
                 .collect::<Result<_, _>>()?,
-            nulls: array.clone(),
+            nulls: Arc::clone(array),
         },
         DataType::Dictionary(_, values) => {
             let plain = to(values)?;
             return cells(&plain);
         }
-        _ => Cells::Other(array.clone()),
+        _ => Cells::Other(Arc::clone(array)),
     })
 }
 
 fn list<O: OffsetSizeTrait>(array: &ArrayRef, list: &GenericListArray<O>) -> Result<Cells, Error> {
     Ok(Cells::List {
         offsets: list.value_offsets().iter().map(|offset| offset.as_usize()).collect(),
-        nulls: array.clone(),
+        nulls: Arc::clone(array),
         items: Box::new(Column::new(list.values())?),
     })
 }
@@ -243,8 +245,6 @@ fn write_time(out: &mut Vec<u8>, value: i64, unit: TimeUnit) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{
         BinaryArray, Date32Array, Decimal128Array, Float32Array, Int16Array, ListArray,
         TimestampMicrosecondArray,

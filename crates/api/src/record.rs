@@ -1,8 +1,10 @@
 //! Rows of the tables as the API's objects: fixed columns under their names, attribute columns
 //! packed into `attributes`, `resource` and `scope`, what is in `rest` merged into these.
 
+use std::collections::HashSet;
+
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Int16Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{Int16Type, Int64Type, Schema, TimestampMicrosecondType};
 use model::{AttributeColumn, AttributeType, Scope};
 use serde_json::{Map, Value};
 use stdx::clock::UnixNanos;
@@ -36,7 +38,11 @@ struct Attribute {
 }
 
 impl<'a> Rows<'a> {
-    pub(crate) fn new(batch: &'a RecordBatch) -> Result<Rows<'a>, Error> {
+    /// `table` is the schema of the table, which says which columns are JSON.
+    pub(crate) fn new(batch: &'a RecordBatch, table: &Schema) -> Result<Rows<'a>, Error> {
+        let json = table.metadata().get(query::JSON_COLUMNS);
+        let json: HashSet<String> =
+            json.and_then(|names| serde_json::from_str(names).ok()).unwrap_or_default();
         let mut scopes = [const { Vec::new() }; 3];
         for (index, field) in batch.schema_ref().fields().iter().enumerate() {
             let Some(attribute) = AttributeColumn::parse(field.name()) else { continue };
@@ -47,7 +53,8 @@ impl<'a> Rows<'a> {
             let scope: &mut Vec<Attribute> = &mut scopes[position(attribute.scope)];
             scope.push(Attribute {
                 key: attribute.key,
-                json: attribute.attribute_type == Some(AttributeType::Json),
+                json: attribute.attribute_type == Some(AttributeType::Json)
+                    || json.contains(field.name()),
                 index,
                 column: Column::new(array)?,
             });

@@ -240,11 +240,8 @@ impl Engine {
             outcome: Arc::clone(&outcome),
             _permit: permit,
         };
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "on the engine's own runtime; dropping the stream aborts it"
-        )]
-        let task = AbortOnDrop(runtime.handle().spawn(run.to_end()).abort_handle());
+        // On the engine's own threads; dropping the stream aborts it.
+        let task = AbortOnDrop(runtime.handle().spawn(run.run_to_end()).abort_handle());
         match start.await {
             Ok(schema) => Ok(QueryStream::new(schema, reader, outcome, task)),
             Err(_) => {
@@ -273,7 +270,7 @@ struct Run {
 
 impl Run {
     /// The outcome is there before the channels close, because they close with `self`.
-    async fn to_end(mut self) {
+    async fn run_to_end(mut self) {
         let watch = Stopwatch::start();
         let limit = self.limits.time;
         let execution = Box::pin(self.execute(watch));
@@ -325,7 +322,10 @@ impl Run {
     async fn plan(&self, state: &SessionState) -> Result<Arc<dyn ExecutionPlan>, Error> {
         let mut statement = statement::parse(&self.sql, &self.params)?;
         rewrite::rewrite(&mut statement, self.pinned.as_ref())?;
-        let plan = state.statement_to_plan(statement).await?;
+        let plan = state
+            .statement_to_plan(statement)
+            .await
+            .map_err(|error| Error::from(error).with_tables(&self.inner.tables.names()))?;
         SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)

@@ -72,6 +72,18 @@ impl Error {
         self
     }
 
+    /// Names a table that is not there as its writer did, and those that are.
+    pub(crate) fn with_tables(mut self, names: &[&str]) -> Error {
+        if let Error::Statement(problem) = &mut self
+            && problem.message.starts_with("table '")
+            && problem.message.ends_with("' not found")
+        {
+            problem.message = problem.message.replacen("trefoil.public.", "", 1);
+            problem.hint = Some(format!("tables are {}", names.join(", ")));
+        }
+        self
+    }
+
     /// The word for it in metrics.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -132,9 +144,9 @@ fn problem(error: &DataFusionError, diagnostic: Option<&Diagnostic>) -> Error {
     let text = error.strip_backtrace();
     let (message, found) = split_position(strip_prefixes(&text));
     let (message, guess) = split_guess(message);
-    let hint = guess
-        .or_else(|| diagnostic.and_then(|d| d.helps.first()).map(|help| help.message.clone()))
-        .or_else(|| attribute_hint(message));
+    let hint = attribute_hint(message).or(guess).or_else(|| {
+        diagnostic.and_then(|d| d.helps.first()).map(|help| lower_first(&help.message))
+    });
     let position = diagnostic.and_then(|d| d.span).and_then(Position::from_span).or(found);
     Error::Statement(Box::new(Problem { message: lower_first(message), hint, position }))
 }
@@ -196,7 +208,7 @@ fn attribute_hint(message: &str) -> Option<String> {
         .map(|word| format!("an attribute is asked by its key: {word}['key']"))
 }
 
-fn lower_first(text: &str) -> String {
+pub(crate) fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     match (chars.next(), chars.clone().next()) {
         (Some(first), Some(second)) if first.is_uppercase() && !second.is_uppercase() => {

@@ -31,4 +31,4 @@ pub use error::{Error, Position, Problem};
 pub use rewrite::{quote_identifier, quote_text};
 pub use stats::Stats;
 pub use stream::{Collected, QueryStream};
-pub use tables::{REST_KEYS, REST_MORE, Tables};
+pub use tables::{JSON_COLUMNS, REST_KEYS, REST_MORE, Tables};

@@ -7,11 +7,10 @@ use datafusion::sql::sqlparser::ast::{
     self, Expr, Query, SetExpr, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion::sql::sqlparser::tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer};
 use serde_json::Value as Json;
 
-use crate::Error;
+use crate::error::{Error, Position, lower_first};
 
 /// The most bytes that a statement may have. Parsing costs about a hundred times that for a while.
 const TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -33,7 +32,7 @@ pub(crate) fn parse(sql: &str, params: &[Json]) -> Result<Statement, Error> {
         .with_dialect(&GenericDialect {})
         .with_recursion_limit(DEPTH_MAX)
         .build()?;
-    let mut statements = parser.parse_statements()?;
+    let mut statements = parser.parse_statements().map_err(|error| at_end(error.into(), sql))?;
     let Some(mut statement) = statements.pop_front() else {
         return Err(Error::statement("there is no statement"));
     };
@@ -51,9 +50,9 @@ pub(crate) fn parse(sql: &str, params: &[Json]) -> Result<Statement, Error> {
 /// `?` becomes `$1`, `$2` … in the order of the text, so that one way of counting is left.
 fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, Error> {
     let dialect = GenericDialect {};
-    let mut tokens = Tokenizer::new(&dialect, sql).tokenize_with_location().map_err(|error| {
-        Error::at(error.location, ParserError::TokenizerError(error.message).to_string())
-    })?;
+    let mut tokens = Tokenizer::new(&dialect, sql)
+        .tokenize_with_location()
+        .map_err(|error| Error::at(error.location, lower_first(&error.message)))?;
     let mut count = 0;
     for token in &mut tokens {
         if token.token == Token::Placeholder("?".to_owned()) {
@@ -62,6 +61,22 @@ fn tokenize(sql: &str) -> Result<Vec<TokenWithSpan>, Error> {
         }
     }
     Ok(tokens)
+}
+
+/// The parser has no place for what is missing at the end: there it is.
+fn at_end(mut error: Error, sql: &str) -> Error {
+    if let Error::Statement(problem) = &mut error
+        && problem.position.is_none()
+        && problem.message.ends_with("found: EOF")
+    {
+        let text = sql.trim_end();
+        let last = text.lines().last().unwrap_or_default();
+        problem.position = Some(Position {
+            line: u64::try_from(text.lines().count().max(1)).unwrap_or(1),
+            column: u64::try_from(last.chars().count()).unwrap_or_default() + 1,
+        });
+    }
+    error
 }
 
 fn first_location(tokens: &[TokenWithSpan]) -> Location {
@@ -274,9 +289,9 @@ mod tests {
 
     #[test]
     fn wrong_syntax_is_told_with_its_place() {
-        assert_snapshot!(check("SELECT FROM WHERE", &[]), @"");
-        assert_snapshot!(check("SELECT 'abc", &[]), @"");
-        assert_snapshot!(check("SELECT 1; SELECT 2", &[]), @"");
-        assert_snapshot!(check("  ", &[]), @"");
+        assert_snapshot!(check("SELECT 1 +\n 2 *  ", &[]), @"");
+        assert_snapshot!(check("SELECT 'abc", &[]), @"error at 1:8: unterminated string literal");
+        assert_snapshot!(check("SELECT 1; SELECT 2", &[]), @"error: one statement at a time: here are 2");
+        assert_snapshot!(check("  ", &[]), @"error: there is no statement");
     }
 }

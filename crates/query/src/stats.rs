@@ -1,9 +1,10 @@
 //! What a statement cost, read from the plan that ran.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datafusion::datasource::physical_plan::FileScanConfig;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::metrics::MetricsSet;
@@ -36,12 +37,14 @@ pub struct Stats {
 /// Sums up the metrics of a plan that has run.
 pub(crate) fn collect(plan: &Arc<dyn ExecutionPlan>, elapsed: Duration) -> Stats {
     let mut stats = Stats { elapsed_ms: elapsed.as_secs_f64() * 1e3, ..Stats::default() };
-    walk(plan, &mut stats);
+    let mut files = HashSet::new();
+    walk(plan, &mut stats, &mut files);
+    stats.files_scanned = count(Some(files.len()));
     stats.files_total = stats.files_total.max(stats.files_scanned);
     stats
 }
 
-fn walk(plan: &Arc<dyn ExecutionPlan>, stats: &mut Stats) {
+fn walk(plan: &Arc<dyn ExecutionPlan>, stats: &mut Stats, files: &mut HashSet<String>) {
     let children = plan.children();
     if let Some(metrics) = plan.metrics() {
         stats.spilled_bytes += count(metrics.spilled_bytes());
@@ -55,11 +58,12 @@ fn walk(plan: &Arc<dyn ExecutionPlan>, stats: &mut Stats) {
     if let Some(source) = plan.downcast_ref::<DataSourceExec>()
         && let Some(config) = source.data_source().downcast_ref::<FileScanConfig>()
     {
-        stats.files_scanned +=
-            config.file_groups.iter().map(|group| count(Some(group.len()))).sum::<u64>();
+        // A file may be read in several pieces.
+        let groups = config.file_groups.iter().flat_map(FileGroup::files);
+        files.extend(groups.map(|file| file.object_meta.location.to_string()));
     }
     for child in children {
-        walk(child, stats);
+        walk(child, stats, files);
     }
 }
 

@@ -19,6 +19,10 @@ pub const REST_KEYS: &str = "trefoil.rest";
 /// Key in a table schema's metadata: `true` when [`REST_KEYS`] could not list them all.
 pub const REST_MORE: &str = "trefoil.rest_more";
 
+/// Key in a table schema's metadata: a JSON list of the text columns whose texts are JSON, which
+/// their plain names do not tell: `["attributes.tags"]`.
+pub const JSON_COLUMNS: &str = "trefoil.json";
+
 /// Where tables come from. A table holds one tenant's rows and does not change while it is held.
 pub trait Tables: Send + Sync + Debug {
     /// The tables' names.

@@ -256,7 +256,8 @@ pub async fn logs(
         limit + 1
     );
     let answer = ask(&api, &tenant, &sql, conditions.params()).await?;
-    let rows = Rows::new(&answer.batch)?;
+    let schema = schema(&api, Table::Logs, &tenant)?;
+    let rows = Rows::new(&answer.batch, &schema)?;
     let more = rows.len() > limit;
     let count = rows.len().min(limit);
     let next = more.then(|| next_cursor(&rows, count, cursor).write());
@@ -392,7 +393,8 @@ pub async fn context(
         before.ask(&api, &tenant, &params.service),
         after.ask(&api, &tenant, &params.service)
     )?;
-    let (before, after) = (Rows::new(&before.batch)?, Rows::new(&after.batch)?);
+    let schema = schema(&api, Table::Logs, &tenant)?;
+    let (before, after) = (Rows::new(&before.batch, &schema)?, Rows::new(&after.batch, &schema)?);
     let mut out = vec![b'{'];
     write_name(&mut out, "before");
     write_rows(&mut out, &before, (0..before.len()).rev());

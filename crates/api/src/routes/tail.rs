@@ -12,6 +12,7 @@ use futures::{FutureExt as _, Stream, StreamExt as _, stream};
 use model::{Table, Tenant};
 
 use super::logs::{LogParams, conditions, write_rows};
+use super::schema;
 use crate::answer::whole;
 use crate::extract::Params;
 use crate::record::Rows;
@@ -108,7 +109,8 @@ async fn matching(
     let limits = engine.limits();
     let answer = engine.sql_over(tenant, "logs", batches, &sql, params, limits).await?;
     let answer = whole(answer).await?;
-    let rows = Rows::new(&answer.batch)?;
+    let schema = schema(api, Table::Logs, tenant)?;
+    let rows = Rows::new(&answer.batch, &schema)?;
     if rows.len() == 0 {
         return Ok((None, 0));
     }

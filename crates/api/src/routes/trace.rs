@@ -6,11 +6,12 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use futures::try_join;
-use model::Tenant;
+use model::{Table, Tenant};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::schema;
 use super::traces::ServiceSpans;
 use crate::answer::ask;
 use crate::json::{write_display, write_text};
@@ -164,7 +165,7 @@ pub async fn trace(
     let logs_sql = "SELECT count(*) AS logs FROM logs WHERE trace_id = $1";
     let (spans, logs) =
         try_join!(ask(&api, &tenant, &spans_sql, &params), ask(&api, &tenant, logs_sql, &params))?;
-    let rows = Rows::new(&spans.batch)?;
+    let rows = Rows::new(&spans.batch, schema(&api, Table::Spans, &tenant)?.as_ref())?;
     if rows.len() == 0 {
         return Err(Error::NotFound(format!("there is no trace {trace_id}")));
     }

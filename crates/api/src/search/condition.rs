@@ -221,15 +221,21 @@ impl Conditions {
                 (field.any(|place| format!("{} LIKE {pattern}", as_text(place, field.kind))), false)
             }
             Matcher::Compare { key, op: Op::NotEqual, value } => {
-                (self.compare(subject.field(key), Op::Equal, value, term)?, true)
+                (self.compare(&subject.field(key), Op::Equal, value, term)?, true)
             }
             Matcher::Compare { key, op, value } => {
-                (self.compare(subject.field(key), *op, value, term)?, false)
+                (self.compare(&subject.field(key), *op, value, term)?, false)
             }
         })
     }
 
-    fn compare(&mut self, field: Field, op: Op, value: &str, term: &Term) -> Result<String, Error> {
+    fn compare(
+        &mut self,
+        field: &Field,
+        op: Op,
+        value: &str,
+        term: &Term,
+    ) -> Result<String, Error> {
         if field.places.is_empty() {
             return Ok("FALSE".to_owned());
         }

@@ -32,30 +32,84 @@ async fn check(sql: &str, params: &[Json]) -> String {
 #[test]
 fn attributes_are_asked_by_key() {
     assert_snapshot!(check(
-        "SELECT service, attributes['http.status_code'], attributes['amount'] + 1 AS amount, attributes['retries'] * 2 AS retries, attributes['nope'] FROM spans ORDER BY time", &[]), @"");
+        "SELECT service, attributes['http.status_code'], attributes['amount'] + 1 AS amount, attributes['retries'] * 2 AS retries, attributes['nope'] FROM spans ORDER BY time", &[]), @"
+    +-----------+-----------------------------+--------+---------+-----------------+
+    | service   | attributes.http.status_code | amount | retries | attributes.nope |
+    +-----------+-----------------------------+--------+---------+-----------------+
+    | fraud-api | 200                         | 13.5   |         |                 |
+    | features  |                             |        | 6       |                 |
+    | fraud-api | 500                         | 8.0    |         |                 |
+    | fraud-api |                             |        | 10      |                 |
+    +-----------+-----------------------------+--------+---------+-----------------+
+    ");
 }
 
 #[test]
 fn groups_by_an_attribute() {
     assert_snapshot!(check(
-        "SELECT attributes['http.status_code'] AS code, count(*) FROM spans WHERE attributes['http.status_code'] >= 200 GROUP BY attributes['http.status_code'] ORDER BY 1", &[]), @"");
+        "SELECT attributes['http.status_code'] AS code, count(*) FROM spans WHERE attributes['http.status_code'] >= 200 GROUP BY attributes['http.status_code'] ORDER BY 1", &[]), @"
+    +------+----------+
+    | code | count(*) |
+    +------+----------+
+    | 200  | 1        |
+    | 500  | 1        |
+    +------+----------+
+    ");
     assert_snapshot!(check(
-        "SELECT resource['nope'], count(*) FROM spans GROUP BY resource['nope']", &[]), @"");
+        "SELECT resource['nope'], count(*) FROM spans GROUP BY resource['nope']", &[]), @"
+    +---------------+----------+
+    | resource.nope | count(*) |
+    +---------------+----------+
+    |               | 4        |
+    +---------------+----------+
+    ");
     assert_snapshot!(check(
-        "SELECT count(*) FROM spans WHERE attributes['nope'] > 5 OR attributes['nope'] LIKE '%x%' OR attributes['note'] LIKE 'sl%'", &[]), @"");
+        "SELECT count(*) FROM spans WHERE attributes['nope'] > 5 OR attributes['nope'] LIKE '%x%' OR attributes['note'] LIKE 'sl%'", &[]), @"
+    +----------+
+    | count(*) |
+    +----------+
+    | 1        |
+    +----------+
+    ");
 }
 
 #[test]
 fn joins_traces_with_logs() {
     assert_snapshot!(check(
-        "SELECT s.name, l.body, l.attributes['logger'] FROM spans s JOIN logs l ON s.span_id = l.span_id WHERE match_text(l.body, 'timeout') ORDER BY l.time", &[]), @"");
+        "SELECT s.name, l.body, l.attributes['logger'] FROM spans s JOIN logs l ON s.span_id = l.span_id WHERE match_text(l.body, 'timeout') ORDER BY l.time", &[]), @"
+    +---------------+-------------------------------+-------------------+
+    | name          | body                          | attributes.logger |
+    +---------------+-------------------------------+-------------------+
+    | POST /predict | Timeout while asking features | client            |
+    | score         | model failed: timeout         | model             |
+    +---------------+-------------------------------+-------------------+
+    ");
 }
 
 #[test]
 fn time_is_compared_with_text_and_with_now() {
-    assert_snapshot!(check("SELECT count(*) FROM spans WHERE time > '2026-11-21T03:00:30Z'", &[]), @"");
-    assert_snapshot!(check("SELECT count(*) FROM spans WHERE time >= now() - interval '1 minute'", &[]), @"");
-    assert_snapshot!(check("SELECT time_bucket('1 minute', time) AS minute, count(*) FROM spans GROUP BY 1 ORDER BY 1", &[]), @"");
+    assert_snapshot!(check("SELECT count(*) FROM spans WHERE time > '2026-11-21T03:00:30Z'", &[]), @"
+    +----------+
+    | count(*) |
+    +----------+
+    | 2        |
+    +----------+
+    ");
+    assert_snapshot!(check("SELECT count(*) FROM spans WHERE time >= now() - interval '1 minute'", &[]), @"
+    +----------+
+    | count(*) |
+    +----------+
+    | 2        |
+    +----------+
+    ");
+    assert_snapshot!(check("SELECT time_bucket('1 minute', time) AS minute, count(*) FROM spans GROUP BY 1 ORDER BY 1", &[]), @"
+    +----------------------+----------+
+    | minute               | count(*) |
+    +----------------------+----------+
+    | 2026-11-21T03:00:00Z | 2        |
+    | 2026-11-21T03:01:00Z | 2        |
+    +----------------------+----------+
+    ");
 }
 
 #[test]
@@ -70,12 +124,32 @@ fn the_time_filter_reaches_the_scan_as_a_plain_comparison() {
 
 #[test]
 fn only_the_tenant_s_rows_are_there() {
-    assert_snapshot!(check("SELECT DISTINCT tenant FROM spans UNION SELECT DISTINCT tenant FROM logs", &[]), @"");
+    assert_snapshot!(check("SELECT DISTINCT tenant FROM spans UNION SELECT DISTINCT tenant FROM logs", &[]), @"
+    +---------+
+    | tenant  |
+    +---------+
+    | default |
+    +---------+
+    ");
 }
 
 #[test]
 fn tables_and_columns_are_shown() {
-    assert_snapshot!(check("SHOW TABLES", &[]), @"");
+    assert_snapshot!(check("SHOW TABLES", &[]), @"
+    +---------------+--------------------+-------------+------------+
+    | table_catalog | table_schema       | table_name  | table_type |
+    +---------------+--------------------+-------------+------------+
+    | trefoil       | public             | logs        | BASE TABLE |
+    | trefoil       | public             | spans       | BASE TABLE |
+    | trefoil       | information_schema | tables      | VIEW       |
+    | trefoil       | information_schema | views       | VIEW       |
+    | trefoil       | information_schema | columns     | VIEW       |
+    | trefoil       | information_schema | df_settings | VIEW       |
+    | trefoil       | information_schema | schemata    | VIEW       |
+    | trefoil       | information_schema | routines    | VIEW       |
+    | trefoil       | information_schema | parameters  | VIEW       |
+    +---------------+--------------------+-------------+------------+
+    ");
     let columns = check("DESCRIBE logs", &[]);
     assert!(columns.contains("attributes.logger"), "{columns}");
     assert!(check("SHOW COLUMNS FROM spans", &[]).contains("trace_id"));
@@ -83,17 +157,121 @@ fn tables_and_columns_are_shown() {
 
 #[test]
 fn mistakes_are_told_with_place_and_guess() {
-    assert_snapshot!(check("SELECT nam FROM spans", &[]), @"");
-    assert_snapshot!(check("SELECT 1\nFROM span", &[]), @"");
-    assert_snapshot!(check("SELECT cuont(1) FROM spans", &[]), @"");
-    assert_snapshot!(check("SELECT attributes FROM spans", &[]), @"");
-    assert_snapshot!(check("SELECT name, FROM spans WHERE", &[]), @"");
-    assert_snapshot!(check("SELECT service, count(*) FROM spans", &[]), @"");
-    assert_snapshot!(check("SELECT CAST('x' AS INT)", &[]), @"");
-    assert_snapshot!(check("SELECT 1/0", &[]), @"");
-    assert_snapshot!(check("SELECT * FROM '/etc/passwd'", &[]), @"");
-    assert_snapshot!(check("SELECT * FROM read_parquet('/x')", &[]), @"");
-    assert_snapshot!(check("SELECT attributes['text'] FROM spans a, logs b WHERE name = 1 AND time = 3", &[]), @"");
+    assert_snapshot!(check("SELECT nam FROM spans", &[]), @r#"
+    Problem {
+        message: "no field named nam",
+        hint: Some(
+            "did you mean 'spans.name'?",
+        ),
+        position: Some(
+            Position {
+                line: 1,
+                column: 8,
+            },
+        ),
+    }
+    "#);
+    assert_snapshot!(check("SELECT 1\nFROM span", &[]), @r#"
+    Problem {
+        message: "table 'trefoil.public.span' not found",
+        hint: None,
+        position: Some(
+            Position {
+                line: 2,
+                column: 6,
+            },
+        ),
+    }
+    "#);
+    assert_snapshot!(check("SELECT cuont(1) FROM spans", &[]), @r#"
+    Problem {
+        message: "invalid function 'cuont'",
+        hint: Some(
+            "did you mean 'cot'?",
+        ),
+        position: Some(
+            Position {
+                line: 1,
+                column: 8,
+            },
+        ),
+    }
+    "#);
+    assert_snapshot!(check("SELECT attributes FROM spans", &[]), @r#"
+    Problem {
+        message: "no field named attributes",
+        hint: Some(
+            "did you mean 'spans.\"attributes.amount\"'?",
+        ),
+        position: Some(
+            Position {
+                line: 1,
+                column: 8,
+            },
+        ),
+    }
+    "#);
+    assert_snapshot!(check("SELECT name, FROM spans WHERE", &[]), @r#"
+    Problem {
+        message: "expected: an expression, found: EOF",
+        hint: None,
+        position: None,
+    }
+    "#);
+    assert_snapshot!(check("SELECT service, count(*) FROM spans", &[]), @r#"
+    Problem {
+        message: "column in SELECT must be in GROUP BY or an aggregate function: While expanding wildcard, column \"spans.service\" must appear in the GROUP BY clause or must be part of an aggregate function, currently only \"count(Int64(1))\" appears in the SELECT clause satisfies this requirement",
+        hint: Some(
+            "Either add 'spans.service' to GROUP BY clause, or use an aggregate function like ANY_VALUE(spans.service)",
+        ),
+        position: Some(
+            Position {
+                line: 1,
+                column: 8,
+            },
+        ),
+    }
+    "#);
+    assert_snapshot!(check("SELECT CAST('x' AS INT)", &[]), @r#"
+    Problem {
+        message: "cast error: Cannot cast string 'x' to value of Int32 type",
+        hint: None,
+        position: None,
+    }
+    "#);
+    assert_snapshot!(check("SELECT 1/0", &[]), @r#"
+    Problem {
+        message: "divide by zero error",
+        hint: None,
+        position: None,
+    }
+    "#);
+    assert_snapshot!(check("SELECT * FROM '/etc/passwd'", &[]), @r#"
+    Problem {
+        message: "table 'trefoil.public./etc/passwd' not found",
+        hint: None,
+        position: None,
+    }
+    "#);
+    assert_snapshot!(check("SELECT * FROM read_parquet('/x')", &[]), @r#"
+    Problem {
+        message: "table function 'read_parquet' not found",
+        hint: None,
+        position: None,
+    }
+    "#);
+    assert_snapshot!(check("SELECT attributes['text'] FROM spans a, logs b WHERE name = 1 AND time = 3", &[]), @r#"
+    Problem {
+        message: "ambiguous reference to unqualified field time",
+        hint: None,
+        position: Some(
+            Position {
+                line: 1,
+                column: 67,
+            },
+        ),
+    }
+    "#);
 }
 
 #[tokio::test]

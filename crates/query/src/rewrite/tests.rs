@@ -68,7 +68,7 @@ fn a_key_with_a_column_is_that_column() {
     );
     assert_snapshot!(
         check("SELECT s.resource['host.name'] h FROM spans AS s GROUP BY s.resource['host.name'] ORDER BY s.resource['host.name']"),
-        @r#"SELECT s."resource.host.name" h FROM spans AS s GROUP BY s."resource.host.name" ORDER BY s."resource.host.name""#
+        @r#"SELECT s."resource.host.name" AS h FROM spans AS s GROUP BY s."resource.host.name" ORDER BY s."resource.host.name""#
     );
     assert_snapshot!(
         check("SELECT attributes.http.status_code, spans.attributes.text FROM spans"),
@@ -136,7 +136,7 @@ fn a_quoted_name_falls_back_to_attributes() {
 fn joins_take_the_relation_that_has_the_key() {
     assert_snapshot!(
         check("SELECT attributes['logger'], s.attributes['text'] FROM spans s JOIN logs l ON s.attributes['text'] = l.attributes['text']"),
-        @r#"SELECT l."attributes.logger", s."attributes.text" FROM spans s JOIN logs l ON s."attributes.text" = l."attributes.text""#
+        @r#"SELECT coalesce("l"."attributes.logger", rest_value("l".rest, 'attributes.logger', 'string')) AS "attributes.logger", s."attributes.text" FROM spans s JOIN logs l ON s."attributes.text" = coalesce("l"."attributes.text", rest_value("l".rest, 'attributes.text', 'string'))"#
     );
     assert_snapshot!(
         check("SELECT attributes['text'] FROM spans s, logs l"),
@@ -156,11 +156,11 @@ fn subqueries_and_common_table_expressions_keep_what_they_pass_on() {
     );
     assert_snapshot!(
         check("SELECT 1 FROM spans s WHERE EXISTS (SELECT 1 FROM logs l WHERE l.service = s.service AND l.attributes['logger'] = s.attributes['text'])"),
-        @r#"SELECT 1 FROM spans s WHERE EXISTS (SELECT 1 FROM logs l WHERE l.service = s.service AND l."attributes.logger" = s."attributes.text")"#
+        @r#"SELECT 1 FROM spans s WHERE EXISTS (SELECT 1 FROM logs l WHERE l.service = s.service AND coalesce("l"."attributes.logger", rest_value("l".rest, 'attributes.logger', 'string')) = s."attributes.text")"#
     );
     assert_snapshot!(
         check("SELECT attributes['text'] FROM spans UNION ALL SELECT attributes['text'] FROM logs ORDER BY attributes['text']"),
-        @r#"SELECT "attributes.text" FROM spans UNION ALL SELECT "attributes.text" FROM logs ORDER BY "attributes.text""#
+        @r#"SELECT "attributes.text" FROM spans UNION ALL SELECT coalesce("attributes.text", rest_value(rest, 'attributes.text', 'string')) AS "attributes.text" FROM logs ORDER BY "attributes.text""#
     );
 }
 

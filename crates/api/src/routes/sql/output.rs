@@ -1,5 +1,7 @@
 //! The forms that an answer can have.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
@@ -67,7 +69,7 @@ impl Writer {
                 Form::Arrow(Box::new(writer))
             }
         };
-        Ok(Writer { schema: schema.clone(), form })
+        Ok(Writer { schema: Arc::clone(schema), form })
     }
 
     /// What stands before the rows.
