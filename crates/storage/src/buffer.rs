@@ -14,9 +14,9 @@ use stdx::clock::UnixNanos;
 use stdx::memory::Reservation;
 
 /// A batch of so many rows is not merged further.
-const SMALL_ROWS: usize = 1_024;
+const SMALL_ROWS: usize = 256;
 /// Nor is one of this size.
-const SMALL_BYTES: usize = 512 << 10;
+const SMALL_BYTES: usize = 128 << 10;
 /// So many batches of a level are merged to one of the next.
 const MERGED: usize = 16;
 /// A row passes through at most so many merges.
@@ -167,6 +167,21 @@ pub(crate) fn batch_bytes(batch: &RecordBatch) -> usize {
     }
     // The field, its name, its share of the schema.
     bytes + batch.num_columns() * 160 + 512
+}
+
+/// The batch without the columns that have no value, which would cost 16 bytes a row each. They
+/// are null where they are missing.
+pub(crate) fn without_null_columns(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let kept: Vec<usize> = batch
+        .schema_ref()
+        .fields()
+        .iter()
+        .zip(batch.columns())
+        .enumerate()
+        .filter(|(_, (field, column))| !field.is_nullable() || column.null_count() < column.len())
+        .map(|(index, _)| index)
+        .collect();
+    batch.project(&kept)
 }
 
 /// The batches as one, with the columns of all of them; texts that repeat are kept once.

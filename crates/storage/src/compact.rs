@@ -21,6 +21,8 @@ use stdx::clock::Stopwatch;
 
 /// Rows of a row group, as files are written; a reader holds about one of each file.
 const ROW_GROUP_ROWS: u64 = 131_072;
+/// Rows of all files together that are decoded at once, about.
+const MERGED_ROWS: usize = 16_384;
 /// Each size class is so many times the one below.
 const CLASS_FACTOR_LOG2: u32 = 2;
 /// Files below this are all one class.
@@ -80,7 +82,7 @@ async fn merge(
         &table.cache,
         Arc::clone(&schema),
         chosen,
-        &MergeOptions::default(),
+        &merge_options(chosen.len(), &table.options.maintenance),
     );
     let mut rows = rows.map_err(Error::files("read files", name))?;
     let options = WriteOptions::default();
@@ -90,6 +92,12 @@ async fn merge(
         writer.write(batch).await.map_err(write_error)?;
     }
     writer.finish().await.map_err(write_error)
+}
+
+/// The more files, the fewer rows of each at a time.
+fn merge_options(files: usize, options: &MaintenanceOptions) -> MergeOptions {
+    let memory_bytes = usize::try_from(options.compact_memory_bytes).unwrap_or(usize::MAX);
+    MergeOptions { batch_rows: (MERGED_ROWS / files.max(1)).clamp(256, 8_192), memory_bytes }
 }
 
 /// The columns that the files have, in the table's order.

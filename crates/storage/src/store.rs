@@ -21,7 +21,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
-use crate::buffer::batch_bytes;
+use crate::buffer::{batch_bytes, without_null_columns};
 use crate::error::{AppendError, Error};
 use crate::log::{DeltaLog, TableLocation};
 use crate::options::{Location, Options};
@@ -140,7 +140,7 @@ impl Store {
             return Err(AppendError::ShuttingDown);
         }
         let Append { table, format, tenant, received_at, body, batch, memory } = append;
-        check(table, &batch).map_err(|reason| AppendError::Invalid { reason })?;
+        let batch = accept(table, &batch).map_err(|reason| AppendError::Invalid { reason })?;
         if body.len() > self.options.wal.body_bytes_max {
             let reason = format!("body has {} bytes", body.len());
             return Err(AppendError::Invalid { reason });
@@ -163,8 +163,8 @@ impl Store {
         Arc::new(self.table(table).snapshot(tenant))
     }
 
-    /// Every batch from now on, after it is durable, as it came from the decoder. A receiver that
-    /// is too slow loses the oldest.
+    /// Every batch from now on, after it is durable, with a decoder's names but without the columns
+    /// that have no value. A receiver that is too slow loses the oldest.
     #[must_use]
     pub fn tail(&self, table: Table) -> broadcast::Receiver<(Tenant, RecordBatch)> {
         self.table(table).tail()
@@ -356,6 +356,12 @@ fn location_error(url: &str, source: impl Into<Box<dyn std::error::Error + Send 
     Error::Location { url: url.to_owned(), source: source.into() }
 }
 
+/// What the buffers keep of a batch, or why it is refused.
+fn accept(table: Table, batch: &RecordBatch) -> Result<RecordBatch, String> {
+    check(table, batch)?;
+    without_null_columns(batch).map_err(|error| error.to_string())
+}
+
 /// Whether a batch is as a decoder for this table makes it.
 fn check(table: Table, batch: &RecordBatch) -> Result<(), String> {
     let schema = batch.schema_ref();
@@ -441,7 +447,7 @@ impl Recovery<'_> {
         let decoded = self
             .decode
             .decode(format, &tenant, received_at, &body)
-            .and_then(|batch| check(table, &batch).map(|()| batch));
+            .and_then(|batch| accept(table, &batch));
         let batch = match decoded {
             Ok(batch) => batch,
             Err(reason) => {
