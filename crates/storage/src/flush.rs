@@ -3,6 +3,7 @@
 //! Attributes that many rows have get their columns, rows are sorted and split by day, files are
 //! written. Nothing of it can be seen by others before the commit.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -30,25 +31,24 @@ pub(crate) fn promote(
     batches: &[&RecordBatch],
     options: &ColumnOptions,
 ) -> Arc<Registry> {
-    let mut counts: Vec<(AttributeColumn, usize)> = Vec::new();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for batch in batches {
         for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            if registry.resolve(field.name()).is_some() {
-                continue;
-            }
-            let Some(name) = AttributeColumn::parse(field.name()) else { continue };
-            let rows = column.len() - column.null_count();
-            match counts.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, count)) => *count += rows,
-                None => counts.push((name, rows)),
+            if registry.resolve(field.name()).is_none() {
+                *counts.entry(field.name()).or_default() += column.len() - column.null_count();
             }
         }
     }
+    let mut counts: Vec<(usize, &str)> = counts.into_iter().map(|(n, count)| (count, n)).collect();
+    counts.sort_unstable_by(|left, right| right.cmp(left));
     let rows: usize = batches.iter().map(|b| b.num_rows()).sum();
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let mut promoted: Option<Registry> = None;
-    for (AttributeColumn { scope, key, attribute_type }, count) in counts {
-        let Some(attribute_type) = attribute_type else { continue };
+    for (count, name) in counts {
+        let Some(AttributeColumn { scope, key, attribute_type: Some(attribute_type) }) =
+            AttributeColumn::parse(name)
+        else {
+            continue;
+        };
         let current = promoted.as_ref().unwrap_or(registry);
         let frequent = count * 1_000 >= rows * options.share_per_mille;
         if frequent && current.columns().len() < options.hard_max {

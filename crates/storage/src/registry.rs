@@ -26,6 +26,8 @@ pub const REST: &str = "rest";
 
 /// The most keys that [`REST_KEYS`] lists.
 const REST_KEYS_MAX: usize = 1_000;
+/// The longest name that [`REST_KEYS`] lists, in bytes.
+const REST_KEY_BYTES_MAX: usize = 1_000;
 /// The longest name that an attribute's column may have, in bytes; longer ones go to `rest`.
 const COLUMN_NAME_BYTES_MAX: usize = 200;
 /// Delta without column mapping forbids these in names (Parquet once did).
@@ -146,11 +148,18 @@ impl Registry {
         columns_max: usize,
     ) -> bool {
         let schema = batch.schema_ref();
+        let room = registry.columns.len() < columns_max;
         let unknown: Vec<AttributeColumn> = schema
             .fields()
             .iter()
             .filter(|field| registry.resolve(field.name()).is_none())
             .filter_map(|field| AttributeColumn::parse(field.name()))
+            .filter(|column| {
+                let AttributeColumn { scope, key, attribute_type } = column;
+                let listed = registry.may_be_in_rest(&AttributeColumn::plain_name(*scope, key));
+                let free = |t: AttributeType| registry.free_name(*scope, key, t).is_some();
+                !listed || (room && attribute_type.is_some_and(free))
+            })
             .collect();
         let rest_keys =
             if registry.rest_more { Vec::new() } else { rest::keys(batch, &registry.rest) };
@@ -310,7 +319,7 @@ impl Registry {
         if self.rest_more || self.rest.contains_key(plain_name) {
             return false;
         }
-        if self.rest.len() >= REST_KEYS_MAX {
+        if self.rest.len() >= REST_KEYS_MAX || plain_name.len() > REST_KEY_BYTES_MAX {
             self.rest_more = true;
         } else {
             self.rest.insert(plain_name.to_owned(), attribute_type);
