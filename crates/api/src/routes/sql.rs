@@ -128,7 +128,9 @@ async fn respond(mut stream: QueryStream, format: Format) -> Result<Response, Er
         Some((piece.map(Bytes::from), next))
     });
     let start = futures::stream::once(async move { Ok(Bytes::from(start)) });
-    Ok((content_type(format), Body::from_stream(start.chain(rest))).into_response())
+    // Compression asks a body again after its end, which `unfold` answers with a panic.
+    let pieces = start.chain(rest).fuse();
+    Ok((content_type(format), Body::from_stream(pieces)).into_response())
 }
 
 fn content_type(format: Format) -> [(header::HeaderName, HeaderValue); 1] {
