@@ -34,6 +34,9 @@ pub struct Config {
     pub batch: Batch,
     /// Least important log line that is written. Default INFO.
     pub log_level: LevelFilter,
+    /// Libraries, by the beginning of their targets, whose spans and lines below warnings are left
+    /// out.
+    pub quiet_libraries: Vec<&'static str>,
     /// The shape of log lines on the console. Default text.
     pub log_format: LogFormat,
     /// Where log lines go beside OTLP. Default standard output.
@@ -127,6 +130,7 @@ impl Default for Config {
             sampling: Sampling::default(),
             batch: Batch::default(),
             log_level: LevelFilter::INFO,
+            quiet_libraries: Vec::new(),
             log_format: LogFormat::default(),
             log_writer: LogWriter::default(),
             excluded_paths: Vec::new(),

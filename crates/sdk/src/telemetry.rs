@@ -216,7 +216,7 @@ fn subscriber(
     };
     let lines = LogLayer::new(Arc::clone(console), config.log_level, logger);
     Dispatch::new(
-        tracing_subscriber::registry().with(targets(config.log_level)).with(spans).with(lines),
+        tracing_subscriber::registry().with(targets(config)).with(spans).with(lines),
     )
 }
 
@@ -226,10 +226,15 @@ fn is_span(metadata: &tracing::Metadata<'_>) -> bool {
 
 /// What is looked at at all: spans always, the exporter's own libraries never, since what they
 /// say while they send would have to be sent again.
-fn targets(log_level: LevelFilter) -> Targets {
+fn targets(config: &Config) -> Targets {
+    let log_level = config.log_level;
+    let quiet = log_level.min(LevelFilter::WARN);
     let mut targets = Targets::new().with_default(log_level.max(LevelFilter::INFO));
     for library in ["h2", "hyper", "hyper_util", "tonic", "tower", "reqwest", "rustls"] {
-        targets = targets.with_target(library, log_level.min(LevelFilter::WARN));
+        targets = targets.with_target(library, quiet);
+    }
+    for library in &config.quiet_libraries {
+        targets = targets.with_target(*library, quiet);
     }
     targets.with_target("opentelemetry", LevelFilter::OFF)
 }

@@ -6,9 +6,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-/// Starts `future` under `name`, which its log lines carry. It is dropped at its next await when
-/// `shutdown` is cancelled; a task that must finish its work first should watch the token itself
-/// and be started with [`spawn_to_end`].
+/// Starts `future` under `name`, which its log lines carry at level debug. It is dropped at its
+/// next await when `shutdown` is cancelled; a task that must finish its work first should watch the
+/// token itself and be started with [`spawn_to_end`].
 pub fn spawn<F>(
     name: &'static str,
     shutdown: &CancellationToken,
@@ -29,5 +29,5 @@ where
     F::Output: Send + 'static,
 {
     #[expect(clippy::disallowed_methods, reason = "this is where tasks are started")]
-    tokio::task::spawn(future.instrument(tracing::info_span!("task", name)))
+    tokio::task::spawn(future.instrument(tracing::debug_span!("task", name)))
 }

@@ -7,6 +7,8 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampMicrosecondType;
 use model::{Table, Tenant};
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
@@ -53,6 +55,8 @@ struct State {
     files: Arc<Vec<Arc<FileEntry>>>,
     version: u64,
     received_at: Option<UnixNanos>,
+    /// The latest `time` of a row that came since the start.
+    time_max_us: Option<i64>,
     rows_appended: u64,
 }
 
@@ -75,6 +79,7 @@ impl TableStore {
             files: view.files,
             version: view.version,
             received_at: None,
+            time_max_us: None,
             rows_appended: 0,
         };
         TableStore {
@@ -113,6 +118,7 @@ impl TableStore {
         let rows = batch.num_rows() as u64;
         state.rows_appended += rows;
         state.received_at = Some(received_at);
+        state.time_max_us = state.time_max_us.max(time_max_us(&batch));
         state.active_bytes += state.active.push(sequence, batch, memory);
         metrics::counter!("trefoil_storage_rows_total", "table" => self.table.as_str())
             .increment(rows);
@@ -347,7 +353,7 @@ impl TableStore {
             buffered_bytes: buffered_bytes as u64,
             columns: state.registry.logical_schema().fields().len() as u64,
             received_at: state.received_at,
-            time_max_us: state.files.iter().map(|file| file.time_max_us).max(),
+            time_max_us: state.files.iter().map(|f| f.time_max_us).max().max(state.time_max_us),
             rows_appended: state.rows_appended,
             version: state.version,
         }
@@ -363,4 +369,9 @@ fn day_name(day: i64) -> String {
     let us = day.saturating_mul(86_400_000_000);
     arrow::temporal_conversions::timestamp_us_to_datetime(us)
         .map_or_else(|| "mixed".to_owned(), |time| time.format("%Y-%m-%d").to_string())
+}
+
+fn time_max_us(batch: &RecordBatch) -> Option<i64> {
+    let times = batch.column_by_name("time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    arrow::compute::max(times)
 }

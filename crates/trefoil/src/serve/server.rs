@@ -142,6 +142,8 @@ fn telemetry(
         .log_level(level)
         .log_writer(sdk::LogWriter::Stderr)
         .exporter(sdk::Exporter::None);
+    telemetry.quiet_libraries =
+        ["buoyant_kernel", "delta_kernel", "deltalake", "datafusion", "object_store"].to_vec();
     match (&config.telemetry, &endpoints.otlp_grpc) {
         (Telemetry::Off, _) => {}
         (Telemetry::Own, Some(address)) => {
@@ -345,7 +347,6 @@ fn note_addresses(data_dir: &Path, endpoints: &api::Endpoints) -> anyhow::Result
 #[cfg(test)]
 mod tests {
     use model::Table;
-
 
     #[test]
     fn every_table_has_a_retention() {
