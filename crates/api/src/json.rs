@@ -276,7 +276,7 @@ mod tests {
         check(Int16Array::from(vec![-3]), &["-3"]);
         check(
             Float64Array::from(vec![0.1, 1e300, f64::NAN, f64::INFINITY, f64::NEG_INFINITY]),
-            &["0.1", "1e300", "\"NaN\"", "\"Infinity\"", "\"-Infinity\""],
+            &["0.1", "1e+300", "\"NaN\"", "\"Infinity\"", "\"-Infinity\""],
         );
         check(Float32Array::from(vec![0.5]), &["0.5"]);
         let decimal = Decimal128Array::from(vec![1250]).with_precision_and_scale(10, 2);

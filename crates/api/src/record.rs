@@ -210,8 +210,12 @@ impl<'a> Rows<'a> {
             bytes.extend_from_slice(self.text(name, row).unwrap_or_default().as_bytes());
             bytes.push(0);
         }
+        // Only what the row has: which other columns a batch has must not matter.
         for attribute in self.scopes.iter().flatten() {
-            attribute.column.write(&mut bytes, row);
+            if self.batch.column(attribute.index).is_valid(row) {
+                write_text(&mut bytes, &attribute.key);
+                attribute.column.write(&mut bytes, row);
+            }
         }
         format!("{}-{:016x}", self.time(row), xxh3_64(&bytes))
     }

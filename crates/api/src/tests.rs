@@ -109,7 +109,10 @@ fn services_have_rates_errors_and_durations() {
     assert_eq!(answer["step_ms"], 60_000);
     insta::assert_snapshot!(
         picked(&answer["services"], &["service", "environment", "requests", "error_share", "p50_ms", "last_seen"]),
-        @""
+        @r#"
+    "fraud-api" "prod" 2 0.5 510.0 "2026-11-21T03:01:00.000000000Z"
+    "features" "prod" 1 0.0 80.0 "2026-11-21T03:00:00.010000000Z"
+    "#
     );
     let series = &answer["services"][0]["series"];
     let requests = series["requests"].as_array().expect("a list");
@@ -119,7 +122,10 @@ fn services_have_rates_errors_and_durations() {
     let operations = get("/api/v1/services/fraud-api/operations");
     insta::assert_snapshot!(
         picked(&operations["operations"], &["name", "kind", "requests", "error_share", "p95_ms"]),
-        @""
+        @r#"
+    "POST /predict" "server" 2 0.5 900.0
+    "score" "internal" 1 1.0 1.0
+    "#
     );
 }
 
@@ -146,15 +152,18 @@ fn traces_are_found_and_summed_up() {
             }
         }
     };
-    insta::assert_snapshot!(check(""), @"");
-    insta::assert_snapshot!(check("sort=slowest&limit=1"), @"");
-    insta::assert_snapshot!(check("status=error&q=score"), @"");
-    insta::assert_snapshot!(check("q=retries%3A3"), @"");
-    insta::assert_snapshot!(check("service=features&min_duration_ms=50"), @"");
-    insta::assert_snapshot!(check("max_duration_ms=100"), @"");
-    insta::assert_snapshot!(check("q=http.status_code>%3D500"), @"");
+    insta::assert_snapshot!(check(""), @r#"
+    "B" "fraud-api" "POST /predict" 900.0 2 2 2 [{"service":"fraud-api","spans":2}]
+    "A" "fraud-api" "POST /predict" 120.0 2 0 2 [{"service":"features","spans":1},{"service":"fraud-api","spans":1}]
+    "#);
+    insta::assert_snapshot!(check("sort=slowest&limit=1"), @r#""B" "fraud-api" "POST /predict" 900.0 2 2 2 [{"service":"fraud-api","spans":2}]"#);
+    insta::assert_snapshot!(check("status=error&q=score"), @r#""B" "fraud-api" "POST /predict" 900.0 2 2 1 [{"service":"fraud-api","spans":2}]"#);
+    insta::assert_snapshot!(check("q=retries%3A3"), @r#""A" "fraud-api" "POST /predict" 120.0 2 0 1 [{"service":"features","spans":1},{"service":"fraud-api","spans":1}]"#);
+    insta::assert_snapshot!(check("service=features&min_duration_ms=50"), @r#""A" "fraud-api" "POST /predict" 120.0 2 0 1 [{"service":"features","spans":1},{"service":"fraud-api","spans":1}]"#);
+    insta::assert_snapshot!(check("max_duration_ms=100"), @r#""A" "fraud-api" "POST /predict" 120.0 2 0 1 [{"service":"features","spans":1},{"service":"fraud-api","spans":1}]"#);
+    insta::assert_snapshot!(check("q=http.status_code%3E%3D500"), @"");
     insta::assert_snapshot!(check("q=x&start=0&end=1"), @"");
-    insta::assert_snapshot!(check("q=duration>soon"), @"");
+    insta::assert_snapshot!(check("q=duration%3Esoon"), @"");
     insta::assert_snapshot!(check("limit=many"), @"");
     insta::assert_snapshot!(check("start=tomorrow"), @"");
 }
@@ -164,13 +173,119 @@ fn traces_have_a_histogram() {
     let answer = get("/api/v1/traces/histogram");
     let buckets = answer["buckets"].as_array().expect("a list");
     let full: Vec<_> = buckets.iter().filter(|bucket| bucket["count"] != 0).cloned().collect();
-    insta::assert_snapshot!(picked(&json!(full), &["time_ms", "count", "errors", "p50_ms"]), @"");
+    insta::assert_snapshot!(picked(&json!(full), &["time_ms", "count", "errors", "p50_ms"]), @"
+    1795230000000 2 0 100.0
+    1795230060000 1 1 900.0
+    ");
 }
 
 #[test]
 fn a_trace_has_its_spans() {
     let answer = get(&format!("/api/v1/traces/{}", "a".repeat(32)));
-    insta::assert_snapshot!(serde_json::to_string_pretty(&answer).expect("JSON"), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&answer).expect("JSON"), @r#"
+    {
+      "trace_id": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+      "start": "2026-11-21T03:00:00.000000000Z",
+      "start_unix_ns": "1795230000000000000",
+      "duration_ns": 120000000,
+      "services": [
+        {
+          "service": "fraud-api",
+          "spans": 1
+        },
+        {
+          "service": "features",
+          "spans": 1
+        }
+      ],
+      "spans": [
+        {
+          "span_id": "a1a1a1a1a1a1a1a1",
+          "parent_span_id": null,
+          "name": "POST /predict",
+          "service": "fraud-api",
+          "kind": "server",
+          "status": "ok",
+          "status_message": null,
+          "offset_ns": 0,
+          "duration_ns": 120000000,
+          "attributes": {
+            "http.status_code": 200,
+            "amount": 12.5,
+            "user.id": "u1"
+          },
+          "resource": {
+            "service.name": "fraud-api",
+            "deployment.environment.name": "prod",
+            "host.name": "h1"
+          },
+          "scope": {
+            "name": null,
+            "version": null,
+            "attributes": {}
+          },
+          "events": [],
+          "links": [],
+          "trace_state": null,
+          "request_id": null,
+          "user_id": null,
+          "model_version": null,
+          "flags": null,
+          "dropped": {
+            "attributes": null,
+            "events": null,
+            "links": null
+          }
+        },
+        {
+          "span_id": "a2a2a2a2a2a2a2a2",
+          "parent_span_id": "a1a1a1a1a1a1a1a1",
+          "name": "GET features",
+          "service": "features",
+          "kind": "server",
+          "status": "unset",
+          "status_message": null,
+          "offset_ns": 10000005,
+          "duration_ns": 80000000,
+          "attributes": {
+            "retries": 3
+          },
+          "resource": {
+            "service.name": "features",
+            "deployment.environment.name": "prod",
+            "host.name": "h2"
+          },
+          "scope": {
+            "name": null,
+            "version": null,
+            "attributes": {}
+          },
+          "events": [
+            {
+              "offset_ns": 20000000,
+              "name": "cache.miss",
+              "attributes": {
+                "key": "u1"
+              }
+            }
+          ],
+          "links": [],
+          "trace_state": null,
+          "request_id": null,
+          "user_id": null,
+          "model_version": null,
+          "flags": null,
+          "dropped": {
+            "attributes": null,
+            "events": null,
+            "links": null
+          }
+        }
+      ],
+      "logs": 2,
+      "truncated": false
+    }
+    "#);
     let answer = get(&format!("/api/v1/traces/{}", "b".repeat(32)));
     assert_eq!(answer["spans"][1]["attributes"], json!({"retries": 5, "note": "slow"}));
     assert_eq!(answer["logs"], 1);
@@ -207,19 +322,58 @@ fn logs_come_page_by_page() {
     assert_eq!(bodies, at_once);
     assert_eq!(bodies.len(), 5);
     let oldest = get("/api/v1/logs?direction=oldest&limit=1");
-    insta::assert_snapshot!(serde_json::to_string_pretty(&oldest).expect("JSON"), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&oldest).expect("JSON"), @r#"
+    {
+      "rows": [
+        {
+          "id": "1795230000000000001-32a489437a334983",
+          "time": "2026-11-21T03:00:00.000000001Z",
+          "time_unix_ns": "1795230000000000001",
+          "level": "info",
+          "severity_text": "INFO",
+          "service": "fraud-api",
+          "environment": null,
+          "release": null,
+          "body": "request received user=u1",
+          "body_type": null,
+          "trace_id": "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+          "span_id": "a1a1a1a1a1a1a1a1",
+          "request_id": null,
+          "event_name": null,
+          "attributes": {
+            "logger": "api",
+            "line": 10
+          },
+          "resource": {
+            "service.name": "fraud-api",
+            "host.name": "h1"
+          },
+          "scope": {
+            "name": null,
+            "version": null,
+            "attributes": {}
+          }
+        }
+      ],
+      "next": "1795230000000000001.1",
+      "stats": "…"
+    }
+    "#);
 }
 
 #[test]
 fn logs_are_searched() {
     let check =
         |query: &str| picked(&get(&format!("/api/v1/logs?{query}"))["rows"], &["level", "body"]);
-    insta::assert_snapshot!(check("q=timeout"), @"");
-    insta::assert_snapshot!(check("q=timeout+-failed"), @"");
-    insta::assert_snapshot!(check("q=logger%3Aclient+line>20"), @"");
+    insta::assert_snapshot!(check("q=timeout"), @r#"
+    "error" "model failed: timeout"
+    "info" "Timeout while asking features"
+    "#);
+    insta::assert_snapshot!(check("q=timeout+-failed"), @r#""info" "Timeout while asking features""#);
+    insta::assert_snapshot!(check("q=logger%3Aclient+line%3E20"), @"");
     insta::assert_snapshot!(check("level=warn,ERROR"), @"");
     insta::assert_snapshot!(check("level=unknown"), @"");
-    insta::assert_snapshot!(check("q=level>%3Dwarn"), @"");
+    insta::assert_snapshot!(check("q=level%3E%3Dwarn"), @"");
     insta::assert_snapshot!(check("q=deep:*"), @"");
     insta::assert_snapshot!(check("q=body%3D~%22%5Eretry%22"), @"");
     insta::assert_snapshot!(check(&format!("trace_id={}", "A".repeat(32))), @"");
@@ -233,12 +387,18 @@ fn logs_have_a_histogram_and_context() {
     assert_eq!(answer["total"], 5);
     let buckets = answer["buckets"].as_array().expect("a list");
     let full: Vec<_> = buckets.iter().filter(|b| b["counts"] != json!({})).cloned().collect();
-    insta::assert_snapshot!(picked(&json!(full), &["time_ms", "counts"]), @"");
+    insta::assert_snapshot!(picked(&json!(full), &["time_ms", "counts"]), @r#"
+    1795230000000 {"info":2,"warn":1}
+    1795230060000 {"error":1,"unknown":1}
+    "#);
     let time = START + 2_000_000;
     let answer =
         get(&format!("/api/v1/logs/context?service=fraud-api&time_unix_ns={time}&after=1"));
     insta::assert_snapshot!(picked(&answer["before"], &["body"]), @r#""request received user=u1""#);
-    insta::assert_snapshot!(picked(&answer["after"], &["body"]), @"");
+    insta::assert_snapshot!(picked(&answer["after"], &["body"]), @r#"
+    "Timeout while asking features"
+    "retrying features"
+    "#);
 }
 
 #[tokio::test]
@@ -252,7 +412,10 @@ async fn logs_are_shown_as_they_arrive() {
     assert_eq!(lines.next(), Some("event: rows"));
     let rows = lines.next().and_then(|line| line.strip_prefix("data: ")).expect("data");
     let rows: Value = serde_json::from_str(rows).expect("JSON");
-    insta::assert_snapshot!(picked(&rows, &["body"]), @"");
+    insta::assert_snapshot!(picked(&rows, &["body"]), @r#"
+    "Timeout while asking features"
+    "model failed: timeout"
+    "#);
     assert_eq!(lines.collect::<Vec<_>>(), ["event: dropped", "data: {\"rows\":3}"]);
 }
 
@@ -263,7 +426,14 @@ fn fields_and_their_values_are_told() {
     assert_eq!(fields[1]["name"], "time");
     let attributes: Vec<Value> =
         fields.iter().filter(|f| f["scope"] != "column").cloned().collect();
-    insta::assert_snapshot!(picked(&json!(attributes), &["name", "type", "scope", "key"]), @"");
+    insta::assert_snapshot!(picked(&json!(attributes), &["name", "type", "scope", "key"]), @r#"
+    "attributes.amount" "double" "attributes" "amount"
+    "attributes.http.status_code" "int" "attributes" "http.status_code"
+    "attributes.note" "string" "attributes" "note"
+    "attributes.retries" "int" "attributes" "retries"
+    "attributes.user.id" "string" "attributes" "user.id"
+    "resource.host.name" "string" "resource" "host.name"
+    "#);
     let values = |query: &str| {
         let answer = get(&format!("/api/v1/fields/values?{query}"));
         match answer.get("error") {
@@ -271,12 +441,18 @@ fn fields_and_their_values_are_told() {
             None => picked(&answer["values"], &["value", "count"]),
         }
     };
-    insta::assert_snapshot!(values("table=spans&field=service"), @"");
-    insta::assert_snapshot!(values("table=spans&field=name&prefix=post"), @"");
-    insta::assert_snapshot!(values("table=spans&field=attributes.http.status_code"), @"");
-    insta::assert_snapshot!(values("table=logs&field=attributes.logger&limit=1"), @"");
-    insta::assert_snapshot!(values("table=logs&field=nope"), @"");
-    insta::assert_snapshot!(values("table=nope&field=x"), @"");
+    insta::assert_snapshot!(values("table=spans&field=service"), @r#"
+    "fraud-api" 3
+    "features" 1
+    "#);
+    insta::assert_snapshot!(values("table=spans&field=name&prefix=post"), @r#""POST /predict" 2"#);
+    insta::assert_snapshot!(values("table=spans&field=attributes.http.status_code"), @r#"
+    "200" 1
+    "500" 1
+    "#);
+    insta::assert_snapshot!(values("table=logs&field=attributes.logger&limit=1"), @r#""client" 2"#);
+    insta::assert_snapshot!(values("table=logs&field=nope"), @r#""logs has no field \"nope\"""#);
+    insta::assert_snapshot!(values("table=nope&field=x"), @r#""there is no table \"nope\"""#);
 }
 
 #[test]
@@ -290,7 +466,7 @@ fn sql_answers_in_json() {
     let mut answer: Value = serde_json::from_slice(&answer).expect("JSON");
     assert_eq!(answer["stats"]["rows"], 2);
     answer["stats"] = json!("…");
-    insta::assert_snapshot!(answer.to_string(), @"");
+    insta::assert_snapshot!(answer.to_string(), @r#"{"columns":[{"name":"name","type":"string"},{"name":"duration_ns","type":"int"},{"name":"time","type":"timestamp"},{"name":"attributes.amount","type":"double"},{"name":"attributes.nope","type":"null"}],"rows":[["POST /predict",120000000,"2026-11-21T03:00:00.000000Z",12.5,null],["POST /predict",900000000,"2026-11-21T03:01:00.000000Z",7.0,null]],"truncated":false,"stats":"…"}"#);
     let (_, answer) = sql("SELECT name FROM spans WHERE false", &[]);
     let answer = String::from_utf8(answer).expect("text");
     assert!(
@@ -305,7 +481,11 @@ fn sql_answers_in_json() {
 fn sql_answers_in_lines_and_in_arrow() {
     let statement = "SELECT name, count(*) AS n FROM spans GROUP BY name ORDER BY n DESC, name";
     let (_, answer) = sql(statement, &[("accept", "application/x-ndjson")]);
-    insta::assert_snapshot!(String::from_utf8(answer).expect("text"), @"");
+    insta::assert_snapshot!(String::from_utf8(answer).expect("text"), @r#"
+    {"name":"POST /predict","n":2}
+    {"name":"GET features","n":1}
+    {"name":"score","n":1}
+    "#);
     let (_, answer) = sql(statement, &[("accept", "application/vnd.apache.arrow.stream")]);
     let reader = arrow::ipc::reader::StreamReader::try_new(answer.as_slice(), None).expect("Arrow");
     let rows: usize = reader.map(|batch| batch.expect("a batch").num_rows()).sum();
@@ -316,10 +496,10 @@ fn sql_answers_in_lines_and_in_arrow() {
 fn mistakes_in_sql_have_a_place() {
     let (status, answer) = sql("SELECT nam\nFROM spans", &[]);
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    insta::assert_snapshot!(String::from_utf8(answer).expect("text"), @"");
+    insta::assert_snapshot!(String::from_utf8(answer).expect("text"), @r#"{"error":{"code":"bad_request","message":"no field named nam","hint":"did you mean 'spans.name'?","line":1,"column":8}}"#);
     let (status, answer) = sql("{\"sql\": 1}", &[("content-type", "application/json")]);
     assert_eq!(status, StatusCode::BAD_REQUEST);
-    insta::assert_snapshot!(String::from_utf8(answer).expect("text"), @"");
+    insta::assert_snapshot!(String::from_utf8(answer).expect("text"), @r#"{"error":{"code":"bad_request","message":"the body is no valid request: invalid type: integer `1`, expected a string at line 1 column 9"}}"#);
     let (status, _) = sql("DROP TABLE spans", &[]);
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let (status, answer) = sql(&"x".repeat(2 * 1024 * 1024), &[]);

@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn wrong_syntax_is_told_with_its_place() {
-        assert_snapshot!(check("SELECT 1 +\n 2 *  ", &[]), @"");
+        assert_snapshot!(check("SELECT 1 +\n 2 *  ", &[]), @"error at 2:5: expected: an expression, found: EOF");
         assert_snapshot!(check("SELECT 'abc", &[]), @"error at 1:8: unterminated string literal");
         assert_snapshot!(check("SELECT 1; SELECT 2", &[]), @"error: one statement at a time: here are 2");
         assert_snapshot!(check("  ", &[]), @"error: there is no statement");

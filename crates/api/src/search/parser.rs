@@ -217,7 +217,7 @@ mod tests {
         72 Like { key: "path", pattern: "/api/*" }
         84 Compare { key: "my key", op: Equal, value: "my value" }
         104 Compare { key: "msg", op: Matches, value: "^a.*b$" }
-        119 Compare { key: "n", op: Greater, value: "5" }
+        118 Compare { key: "n", op: Greater, value: "5" }
         "#);
     }
 

@@ -173,8 +173,10 @@ fn mistakes_are_told_with_place_and_guess() {
     "#);
     assert_snapshot!(check("SELECT 1\nFROM span", &[]), @r#"
     Problem {
-        message: "table 'trefoil.public.span' not found",
-        hint: None,
+        message: "table 'span' not found",
+        hint: Some(
+            "tables are logs, spans",
+        ),
         position: Some(
             Position {
                 line: 2,
@@ -201,7 +203,7 @@ fn mistakes_are_told_with_place_and_guess() {
     Problem {
         message: "no field named attributes",
         hint: Some(
-            "did you mean 'spans.\"attributes.amount\"'?",
+            "an attribute is asked by its key: attributes['key']",
         ),
         position: Some(
             Position {
@@ -215,14 +217,19 @@ fn mistakes_are_told_with_place_and_guess() {
     Problem {
         message: "expected: an expression, found: EOF",
         hint: None,
-        position: None,
+        position: Some(
+            Position {
+                line: 1,
+                column: 30,
+            },
+        ),
     }
     "#);
     assert_snapshot!(check("SELECT service, count(*) FROM spans", &[]), @r#"
     Problem {
         message: "column in SELECT must be in GROUP BY or an aggregate function: While expanding wildcard, column \"spans.service\" must appear in the GROUP BY clause or must be part of an aggregate function, currently only \"count(Int64(1))\" appears in the SELECT clause satisfies this requirement",
         hint: Some(
-            "Either add 'spans.service' to GROUP BY clause, or use an aggregate function like ANY_VALUE(spans.service)",
+            "either add 'spans.service' to GROUP BY clause, or use an aggregate function like ANY_VALUE(spans.service)",
         ),
         position: Some(
             Position {
@@ -248,8 +255,10 @@ fn mistakes_are_told_with_place_and_guess() {
     "#);
     assert_snapshot!(check("SELECT * FROM '/etc/passwd'", &[]), @r#"
     Problem {
-        message: "table 'trefoil.public./etc/passwd' not found",
-        hint: None,
+        message: "table '/etc/passwd' not found",
+        hint: Some(
+            "tables are logs, spans",
+        ),
         position: None,
     }
     "#);
