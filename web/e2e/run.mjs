@@ -396,7 +396,6 @@ for (const theme of ["light", "dark"]) {
       await page.goto(base + path);
       await page.evaluate((scheme) => localStorage.setItem("mantine-color-scheme-value", scheme), theme);
       await page.goto(base + path);
-      await page.waitForLoadState("networkidle").catch(() => undefined);
       await until(
         "the page is there",
         async () =>

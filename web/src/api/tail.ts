@@ -1,8 +1,8 @@
 /** The live tail: lines as they come, by a stream that is opened again when it breaks. */
 
 import { EventStreamParser } from "../lib/sse";
-import { request } from "./client";
-import type { LogRow } from "./types";
+import { ApiError, request } from "./client";
+import type { ErrorBody, LogRow } from "./types";
 
 export type TailState = "connecting" | "open" | "broken";
 export type TailHandlers = {
@@ -45,9 +45,16 @@ async function read(response: Response, handlers: TailHandlers): Promise<void> {
     if (done) return;
     for (const event of parser.push(decoder.decode(value, { stream: true }))) {
       if (event.event === "rows") handlers.rows(JSON.parse(event.data) as LogRow[]);
+      if (event.event === "error") throw new ApiError(0, errorOf(event.data));
       if (event.event === "dropped") handlers.dropped((JSON.parse(event.data) as { rows: number }).rows);
     }
   }
+}
+
+/** The stream's own complaint: the body of an ordinary error. */
+function errorOf(data: string): ErrorBody {
+  const parsed = JSON.parse(data) as { error?: ErrorBody } | null;
+  return parsed?.error ?? { code: "internal", message: "the stream broke" };
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -63,7 +63,8 @@ export function Waterfall({
 
   // The keys work as soon as the trace is there.
   useEffect(() => {
-    if (document.activeElement === document.body) scroller.current?.focus({ preventScroll: true });
+    const quietly: FocusOptions & { focusVisible: boolean } = { preventScroll: true, focusVisible: false };
+    if (document.activeElement === document.body) scroller.current?.focus(quietly);
   }, []);
 
   // Spans that came late have other indexes.
