@@ -24,8 +24,8 @@ export type Status = {
   endpoints: { main: string; otlp_grpc: string | null; otlp_http: string | null };
   tables: TableStatus[];
   memory: { resident_bytes: number; limit_bytes: number };
-  data_dir?: string;
-  store?: string;
+  data_dir?: string | null;
+  store?: string | null;
 };
 
 export type ServiceRow = {
