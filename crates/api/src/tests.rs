@@ -161,11 +161,11 @@ fn traces_are_found_and_summed_up() {
     insta::assert_snapshot!(check("q=retries%3A3"), @r#""A" "fraud-api" "POST /predict" 120.0 2 0 1 [{"service":"features","spans":1},{"service":"fraud-api","spans":1}]"#);
     insta::assert_snapshot!(check("service=features&min_duration_ms=50"), @r#""A" "fraud-api" "POST /predict" 120.0 2 0 1 [{"service":"features","spans":1},{"service":"fraud-api","spans":1}]"#);
     insta::assert_snapshot!(check("max_duration_ms=100"), @r#""A" "fraud-api" "POST /predict" 120.0 2 0 1 [{"service":"features","spans":1},{"service":"fraud-api","spans":1}]"#);
-    insta::assert_snapshot!(check("q=http.status_code%3E%3D500"), @"");
+    insta::assert_snapshot!(check("q=http.status_code%3E%3D500"), @r#""B" "fraud-api" "POST /predict" 900.0 2 2 1 [{"service":"fraud-api","spans":2}]"#);
     insta::assert_snapshot!(check("q=x&start=0&end=1"), @"");
-    insta::assert_snapshot!(check("q=duration%3Esoon"), @"");
-    insta::assert_snapshot!(check("limit=many"), @"");
-    insta::assert_snapshot!(check("start=tomorrow"), @"");
+    insta::assert_snapshot!(check("q=duration%3Esoon"), @r#"{"code":"bad_request","message":"\"soon\" is no duration","hint":"write 500ms, 1.5s or 2m","column":1}"#);
+    insta::assert_snapshot!(check("limit=many"), @r#"{"code":"bad_request","message":"limit: invalid digit found in string"}"#);
+    insta::assert_snapshot!(check("start=tomorrow"), @r#"{"code":"bad_request","message":"start is no time: \"tomorrow\"","hint":"give RFC 3339, 2026-11-21T03:44:07Z, or milliseconds since 1970"}"#);
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn logs_come_page_by_page() {
     {
       "rows": [
         {
-          "id": "1795230000000000001-32a489437a334983",
+          "id": "1795230000000000001-300b771058d665d7",
           "time": "2026-11-21T03:00:00.000000001Z",
           "time_unix_ns": "1795230000000000001",
           "level": "info",
@@ -370,15 +370,25 @@ fn logs_are_searched() {
     "info" "Timeout while asking features"
     "#);
     insta::assert_snapshot!(check("q=timeout+-failed"), @r#""info" "Timeout while asking features""#);
-    insta::assert_snapshot!(check("q=logger%3Aclient+line%3E20"), @"");
-    insta::assert_snapshot!(check("level=warn,ERROR"), @"");
-    insta::assert_snapshot!(check("level=unknown"), @"");
-    insta::assert_snapshot!(check("q=level%3E%3Dwarn"), @"");
-    insta::assert_snapshot!(check("q=deep:*"), @"");
-    insta::assert_snapshot!(check("q=body%3D~%22%5Eretry%22"), @"");
-    insta::assert_snapshot!(check(&format!("trace_id={}", "A".repeat(32))), @"");
+    insta::assert_snapshot!(check("q=logger%3Aclient+line%3E20"), @r#""warn" "retrying features""#);
+    insta::assert_snapshot!(check("level=warn,ERROR"), @r#"
+    "error" "model failed: timeout"
+    "warn" "retrying features"
+    "#);
+    insta::assert_snapshot!(check("level=unknown"), @r#"null "{\"a\":1}""#);
+    insta::assert_snapshot!(check("q=level%3E%3Dwarn"), @r#"
+    "error" "model failed: timeout"
+    "warn" "retrying features"
+    "#);
+    insta::assert_snapshot!(check("q=deep:*"), @r#""error" "model failed: timeout""#);
+    insta::assert_snapshot!(check("q=body%3D~%22%5Eretry%22"), @r#""warn" "retrying features""#);
+    insta::assert_snapshot!(check(&format!("trace_id={}", "A".repeat(32))), @r#"
+    "info" "Timeout while asking features"
+    "info" "request received user=u1"
+    "#);
     assert_eq!(get("/api/v1/logs?cursor=x")["error"]["code"], "bad_request");
-    assert_eq!(get("/api/v1/logs?q=body%3D~%22(%22")["status"], 400);
+    let error = get("/api/v1/logs?q=body%3D~%22(%22");
+    insta::assert_snapshot!(error, @r#"{"error":{"code":"bad_request","message":"the regular expression is not valid: unclosed group"},"status":400}"#);
 }
 
 #[test]

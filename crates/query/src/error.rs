@@ -134,10 +134,23 @@ fn translate(error: &DataFusionError, diagnostic: Option<&Diagnostic>) -> Error 
         | DataFusionError::ArrowError(..) => problem(error, diagnostic),
         DataFusionError::External(inner) => match inner.downcast_ref::<DataFusionError>() {
             Some(inner) => translate(inner, diagnostic),
-            None => Error::Internal(inner.to_string()),
+            None => internal(&inner.to_string()),
         },
-        other => Error::Internal(first_line(&other.strip_backtrace())),
+        other => internal(&other.strip_backtrace()),
     }
+}
+
+/// A mishap, unless it is a regular expression: those are the statement's, and come in several
+/// guises.
+fn internal(text: &str) -> Error {
+    let lower = text.to_lowercase();
+    if lower.contains("regular expression") || lower.contains("regex") {
+        return Error::statement(format!(
+            "the regular expression is not valid: {}",
+            text.lines().last().unwrap_or(text).trim_start_matches("error: ")
+        ));
+    }
+    Error::Internal(first_line(text))
 }
 
 fn problem(error: &DataFusionError, diagnostic: Option<&Diagnostic>) -> Error {

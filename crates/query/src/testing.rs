@@ -195,4 +195,5 @@ pub fn example() -> MemoryTables {
                 json!({"time": START, "service": "secret", "tenant": "other", "level": "info", "body": "hidden"}),
             ],
         )
+        .with_rest(Table::Logs, &json!({"attributes.deep": "json"}), false)
 }
