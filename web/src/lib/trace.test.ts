@@ -118,6 +118,9 @@ describe("the critical path", () => {
   test("a child that outlasts its parent counts up to its end", () => {
     check("a x@0+50\nb<a x@20+100", ["a 0-20", "b 20-50"]);
   });
+  test("what goes on below a caller that gave up counts up to that", () => {
+    check("a x@0+50\nb<a x@10+100\nc<b x@20+120", ["a 0-10", "b 10-20", "c 20-50"]);
+  });
   test("a child that starts after its parent ended is not on it", () => {
     check("a x@0+50\nb<a x@60+10", ["a 0-50"]);
   });

@@ -197,36 +197,27 @@ export type Section = { index: number; start: number; end: number };
  */
 export function criticalPath(tree: TraceTree, root: number): Section[] {
   const sections: Section[] = [];
+  const ends = clippedEnds(tree, root);
+  const end = (index: number) => ends[index] ?? 0;
+  // Of each span, the children that may still be on the path; the last to end is at the end.
   const lists = new Map<number, number[]>();
-  const clippedEnd = (node: TraceNode) => Math.min(node.end, tree.nodes[node.parent]?.end ?? node.end);
   const finishing = (node: TraceNode) => {
-    let list = lists.get(node.index);
-    if (!list) {
-      list = node.children.filter((child) => {
-        const below = tree.nodes[child];
-        return below && below.start < node.end && below.start >= node.start;
-      });
-      list.sort((a, b) => end(a) - end(b));
-      lists.set(node.index, list);
-    }
+    const known = lists.get(node.index);
+    if (known) return known;
+    const list = node.children.filter((child) => {
+      const start = tree.nodes[child]?.start ?? Infinity;
+      return start >= node.start && start < end(node.index);
+    });
+    list.sort((a, b) => end(a) - end(b));
+    lists.set(node.index, list);
     return list;
-  };
-  const end = (index: number) => {
-    const node = tree.nodes[index];
-    return node ? clippedEnd(node) : 0;
   };
   let node = tree.nodes[root];
   let until = node?.end ?? 0;
   while (node) {
     const list = finishing(node);
-    let last: number | undefined;
-    while (list.length > 0) {
-      const candidate = list.pop();
-      if (candidate !== undefined && end(candidate) <= until) {
-        last = candidate;
-        break;
-      }
-    }
+    let last = list.pop();
+    while (last !== undefined && end(last) > until) last = list.pop();
     if (last !== undefined) {
       if (end(last) < until) sections.push({ index: node.index, start: end(last), end: until });
       until = end(last);
@@ -238,6 +229,20 @@ export function criticalPath(tree: TraceTree, root: number): Section[] {
     }
   }
   return sections.reverse();
+}
+
+/** A caller that gave up did not wait for what went on below it: each end is at most the one above. */
+function clippedEnds(tree: TraceTree, root: number): Float64Array {
+  const ends = new Float64Array(tree.nodes.length);
+  const stack = [root];
+  while (stack.length > 0) {
+    const node = tree.nodes[stack.pop() ?? -1];
+    if (!node) continue;
+    const above = node.index === root ? undefined : ends[node.parent];
+    ends[node.index] = Math.min(node.end, above ?? node.end);
+    stack.push(...node.children);
+  }
+  return ends;
 }
 
 /** The sections of each span. */
