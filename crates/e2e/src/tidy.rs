@@ -194,7 +194,9 @@ fn paths_in_the_documents_exist() {
 #[test]
 fn functions_fit_a_screen_or_two() {
     let mut long = Vec::new();
-    for file in rust_files() {
+    // In files of tests, what is expected stands in the function and may be long.
+    let code = rust_files().into_iter().filter(|file| !file.ends_with("tests.rs"));
+    for file in code {
         let text = read(&file);
         let lines: Vec<&str> = text.lines().collect();
         for (start, line) in lines.iter().enumerate() {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use e2e::Server;
 use e2e::program::{command, root, run};
 use e2e::random::show;
+use e2e::sql::ask;
+use e2e::until;
 
 use crate::demo::Demo;
 
@@ -15,6 +17,15 @@ async fn the_pages_work_in_a_browser() {
     assert!(script.try_exists().unwrap_or(false), "{} is not there", script.display());
     let demo = Demo::start().await;
     let empty = Server::start().await;
+    let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+    until("traces of both services", || async {
+        let asked = ask(&http, &demo.main, "SELECT DISTINCT service FROM spans").await;
+        match asked.map_err(|error| format!("{error:#}"))?.rows.len() {
+            2.. => Ok(()),
+            services => Err(format!("{services} services")),
+        }
+    })
+    .await;
     let mut browser = command("node");
     browser
         .arg(script)
