@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::ExecutionPlan;
@@ -55,9 +56,13 @@ fn walk(plan: &Arc<dyn ExecutionPlan>, stats: &mut Stats, files: &mut HashSet<St
             stats.bytes_scanned += named(&metrics, "bytes_scanned");
         }
     }
-    if let Some(source) = plan.downcast_ref::<DataSourceExec>()
-        && let Some(config) = source.data_source().downcast_ref::<FileScanConfig>()
-    {
+    let source = plan.downcast_ref::<DataSourceExec>().map(DataSourceExec::data_source);
+    if let Some(memory) = source.and_then(|source| source.downcast_ref::<MemorySourceConfig>()) {
+        // It has no metrics; all of it is looked at.
+        let batches = memory.partitions().iter().flatten();
+        stats.rows_scanned += batches.map(|batch| count(Some(batch.num_rows()))).sum::<u64>();
+    }
+    if let Some(config) = source.and_then(|source| source.downcast_ref::<FileScanConfig>()) {
         // A file may be read in several pieces.
         let groups = config.file_groups.iter().flat_map(FileGroup::files);
         files.extend(groups.map(|file| file.object_meta.location.to_string()));

@@ -297,6 +297,13 @@ async fn rows_over_the_limit_are_left_out_and_told() {
     assert_eq!((answer.stats.rows, answer.stats.truncated), (4, false));
 }
 
+#[tokio::test]
+async fn rows_looked_at_are_counted() {
+    let sql = "SELECT name FROM spans WHERE service = 'features'";
+    let answer = ask(sql, &[]).await.expect("runs");
+    assert_eq!((answer.stats.rows, answer.stats.rows_scanned), (1, 4));
+}
+
 const FOREVER: &str = "SELECT count(*) FROM generate_series(1, 1000000000000) a";
 
 #[tokio::test]

@@ -179,7 +179,7 @@ fn other_tables_are_left_alone() {
         "SELECT * FROM information_schema.tables",
         "SELECT v FROM generate_series(1, 3) AS t (v)",
     ] {
-        assert_eq!(check(sql).replace(" AS t (v)", " AS t (v)"), sql);
+        assert_eq!(check(sql), sql);
     }
 }
 
