@@ -233,12 +233,17 @@ function Found({ search, change }: { search: Search; change: (next: Search) => v
   const buckets = histogram.data?.data.buckets ?? [];
   const found = traces.data?.data.traces ?? [];
   const maxMs = Math.max(0, ...found.map((trace) => trace.duration_ms));
+  const failed = buckets.reduce((sum, bucket) => sum + bucket.errors, 0);
   const total = buckets.reduce((sum, bucket) => sum + bucket.count, 0);
   return (
     <>
       <Panel
         title="Traces over time"
-        aside={<span className="dim num">{histogram.data ? `${formatCount(total)} in this time` : ""}</span>}
+        aside={
+          <span className="dim num">
+            {histogram.data ? `${formatCount(total)} in this time, ${formatCount(failed)} with errors` : ""}
+          </span>
+        }
       >
         {histogram.data ? (
           <TimeChart

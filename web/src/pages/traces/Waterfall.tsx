@@ -353,7 +353,7 @@ const Row = memo(function Row({
       <div className="span-time">
         <div
           className={`span-bar ${failed ? "failed" : ""}`}
-          style={{ left: `${left}%`, width: `max(2px, ${width}%)`, background: color }}
+          style={{ left: `min(${left}%, 100% - 2px)`, width: `max(2px, ${width}%)`, background: color }}
         />
         {sections?.map((section) => (
           <div
