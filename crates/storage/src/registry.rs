@@ -19,6 +19,9 @@ mod rest;
 
 /// The schema's metadata key of the attributes that may be in `rest`.
 pub const REST_KEYS: &str = "trefoil.rest";
+/// The schema's metadata key of the text columns whose texts are JSON, a JSON list: their plain
+/// names do not tell.
+pub const JSON_COLUMNS: &str = "trefoil.json";
 /// The schema's metadata key that says that [`REST_KEYS`] is not complete.
 pub const REST_MORE: &str = "trefoil.rest_more";
 /// The name of the column of attributes without a column.
@@ -376,6 +379,11 @@ impl Registry {
         }
         if self.rest_more {
             metadata.insert(REST_MORE.to_owned(), "true".to_owned());
+        }
+        let json = self.columns.iter().filter(|c| c.attribute_type == AttributeType::Json);
+        let json: Vec<&str> = json.map(|c| c.name.as_str()).collect();
+        if !json.is_empty() {
+            metadata.insert(JSON_COLUMNS.to_owned(), serde_json::Value::from(json).to_string());
         }
         let schema = Schema::new(fields);
         self.physical = Arc::new(schema.clone());
