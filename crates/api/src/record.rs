@@ -314,3 +314,37 @@ fn write_value(out: &mut Vec<u8>, value: &Value) {
         None => write_display(out, value),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use arrow::datatypes::{DataType, Field};
+    use query::testing::batch;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn columns_of_json_are_json_again_and_other_texts_stay_texts() {
+        let text = |name| Field::new(name, DataType::Utf8View, true);
+        let fields = vec![text("attributes.tags"), text("attributes.note"), text("scope.x#json")];
+        let metadata =
+            HashMap::from([(query::JSON_COLUMNS.to_owned(), r#"["attributes.tags"]"#.to_owned())]);
+        let schema = Arc::new(Schema::new_with_metadata(fields, metadata));
+        let row = json!({
+            "attributes.tags": "[1,{\"a\":2}]",
+            "attributes.note": "[1]",
+            "scope.x#json": "null",
+        });
+        let batch = batch(&schema, &[row]);
+        let rows = Rows::new(&batch, &schema).expect("types that can be written");
+        let mut out = vec![b'{'];
+        rows.write_attributes(&mut out, 0);
+        out.push(b'}');
+        let written: Value = serde_json::from_slice(&out).expect("JSON");
+        assert_eq!(written["attributes"], json!({"tags": [1, {"a": 2}], "note": "[1]"}));
+        assert_eq!(written["scope"]["attributes"], json!({"x": null}));
+    }
+}
