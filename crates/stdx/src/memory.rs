@@ -123,6 +123,12 @@ impl Reservation {
         self.bytes
     }
 
+    /// What it is a part of.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// Makes it smaller or larger; on refusal it stays as it was.
     pub fn resize(&mut self, bytes: usize) -> Result<(), Full> {
         if bytes > self.bytes {

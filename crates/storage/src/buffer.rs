@@ -28,7 +28,8 @@ const ARRAY_BYTES: usize = 320;
 #[derive(Debug)]
 pub(crate) struct Buffered {
     pub(crate) batch: RecordBatch,
-    memory: Reservation,
+    /// Shared with the snapshots that hold the batch: as long as one does, the memory is in use.
+    pub(crate) memory: Arc<Reservation>,
 }
 
 /// Rows of a table in order of the log, to become files together.
@@ -68,7 +69,7 @@ impl Buffer {
         self.iter().map(|buffered| &buffered.batch)
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Buffered> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Buffered> {
         self.large.iter().chain(self.small.iter().rev().flatten())
     }
 
@@ -81,7 +82,7 @@ impl Buffer {
         if batch.num_rows() == 0 {
             return 0;
         }
-        self.place(0, Buffered { batch, memory });
+        self.place(0, Buffered { batch, memory: Arc::new(memory) });
         for level in 0..LEVELS {
             if self.small[level].len() >= MERGED {
                 let merging = std::mem::take(&mut self.small[level]);
@@ -113,14 +114,9 @@ impl Buffer {
             }
         };
         let bytes = batch_bytes(&merged);
-        let mut reservations = merging.into_iter().map(|b| b.memory);
-        let Some(mut memory) = reservations.next() else { return 0 };
-        reservations.for_each(|other| memory.merge(other));
-        // A merged batch is never larger but for rounding, and then the old figure is good enough.
-        if bytes < memory.bytes() && memory.resize(bytes).is_err() {
-            tracing::error!("memory that is given back was refused");
-        }
-        let bytes = memory.bytes();
+        let Some(first) = merging.first() else { return 0 };
+        let memory = Arc::new(first.memory.budget().force(bytes));
+        drop(merging);
         self.place(level + 1, Buffered { batch: merged, memory });
         bytes
     }

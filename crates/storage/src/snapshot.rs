@@ -11,6 +11,7 @@ use arrow_schema::SchemaRef;
 use model::{Table, Tenant};
 use object_store::ObjectStore;
 use object_store::path::Path;
+use stdx::memory::Reservation;
 use url::Url;
 
 use crate::registry::Registry;
@@ -68,6 +69,9 @@ pub struct Snapshot {
     /// Rows that are in no file yet, of all tenants, in order of arrival. To be brought to the
     /// logical schema by [`Registry::project`].
     pub buffers: Vec<RecordBatch>,
+    /// What these hold, counted for as long as the snapshot lives, even when they are in files by
+    /// then.
+    pub memory: Vec<Arc<Reservation>>,
     /// The table's files, all days and tenants, in no order that may be relied on.
     pub files: Arc<Vec<Arc<FileEntry>>>,
     /// Where the files are; its root is the table's root.

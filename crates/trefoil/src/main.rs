@@ -22,7 +22,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 #[expect(unsafe_code, reason = "jemalloc reads its options from a symbol of this name")]
 #[unsafe(export_name = "malloc_conf")]
 pub static MALLOC_CONF: &[u8] =
-    b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4\0";
+    b"background_thread:true,dirty_decay_ms:200,muzzy_decay_ms:0,narenas:2\0";
 
 /// Observability for machine-learning services in one program: traces and logs in over OTLP, kept
 /// in open tables, asked by SQL, shown live.

@@ -21,9 +21,9 @@ impl Shares {
     pub(crate) fn of(limit_bytes: usize) -> Shares {
         Shares {
             limit_bytes,
-            requests: Budget::new("requests", limit_bytes / 10),
-            buffers: Budget::new("buffers", limit_bytes / 5),
-            queries: Budget::new("queries", limit_bytes / 5),
+            requests: Budget::new("requests", limit_bytes / 12),
+            buffers: Budget::new("buffers", limit_bytes / 6),
+            queries: Budget::new("queries", limit_bytes / 6),
             cache_bytes: limit_bytes / 32 / model::Table::ALL.len(),
         }
     }
@@ -31,7 +31,7 @@ impl Shares {
     /// A table's buffer is written to a file when it has grown to this, if nobody said otherwise:
     /// while one is written, others still have room.
     pub(crate) fn flush_bytes(&self) -> usize {
-        (self.buffers.limit_bytes() / 4).min(64 << 20)
+        (self.buffers.limit_bytes() / 3).min(64 << 20)
     }
 }
 

@@ -151,6 +151,7 @@ impl Fixture {
             schema: self.registry.logical_schema(),
             registry: Arc::clone(&self.registry),
             buffers: self.buffers.clone(),
+            memory: Vec::new(),
             files: Arc::new(self.files.clone()),
             object_store: Arc::clone(&self.object_store),
             table_url: Url::parse("memory:///logs").expect("a URL"),

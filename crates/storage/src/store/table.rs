@@ -307,9 +307,11 @@ impl TableStore {
 
     pub(crate) fn snapshot(&self, tenant: &Tenant) -> Snapshot {
         let state = self.state();
-        let sealed = state.sealed.iter().flat_map(|buffer| buffer.batches());
-        let buffers = sealed.chain(state.active.batches()).cloned().collect();
-        self.snapshot_of(tenant, &state, buffers, Arc::clone(&state.files))
+        let sealed = state.sealed.iter().flat_map(|buffer| buffer.iter());
+        let buffered = sealed.chain(state.active.iter());
+        let (buffers, memory) = buffered.map(|b| (b.batch.clone(), Arc::clone(&b.memory))).unzip();
+        let snapshot = self.snapshot_of(tenant, &state, buffers, Arc::clone(&state.files));
+        Snapshot { memory, ..snapshot }
     }
 
     /// The same names and types over these batches alone.
@@ -331,6 +333,7 @@ impl TableStore {
             schema: state.registry.logical_schema(),
             registry: Arc::clone(&state.registry),
             buffers,
+            memory: Vec::new(),
             files,
             object_store: Arc::clone(&self.log.object_store),
             table_url: self.log.url.clone(),

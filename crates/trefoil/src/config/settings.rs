@@ -131,8 +131,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "memory.limit",
         Kind::Bytes,
         "1GiB",
-        "The ceiling of the process. A fifth each goes to rows that are in no file yet and to \
-         questions, a tenth to requests on their way in, a thirty-second to caches; the rest is \
+        "The ceiling of the process. A sixth each goes to rows that are in no file yet and to \
+         questions, a twelfth to requests on their way in, a thirty-second to caches; the rest is \
          the program itself and its work on files. When a part is full, clients are told to come \
          back. At least 128MiB.",
     ),
@@ -192,7 +192,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Kind::OptionalBytes,
         "off",
         "A table's rows in memory are written to a file when they have grown to this. Off: the \
-         smaller of 64MiB and a quarter of the memory for such rows.",
+         smaller of 64MiB and a third of the memory for such rows.",
     ),
     setting(
         "storage.flush_age",
