@@ -15,7 +15,7 @@ run: ## Builds and starts the demo: the server, the fraud services and their tra
 	cargo build --workspace --bins --locked
 	exec $(TARGET)/debug/trefoil demo $(ARGS)
 
-test: ## Builds and runs all tests; the last line is the sum. ARGS="-p storage" runs only those
+test: ## Builds and runs all tests; the last line is the sum. ARGS=crash runs only those
 	@scripts/test $(ARGS)
 
 bench: ## Measures speed and size on a small set, under two minutes after the build
