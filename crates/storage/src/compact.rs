@@ -94,10 +94,13 @@ async fn merge(
     writer.finish().await.map_err(write_error)
 }
 
-/// The more files, the fewer rows of each at a time.
+/// The more files, and the less memory, the fewer rows of each at a time.
 fn merge_options(files: usize, options: &MaintenanceOptions) -> MergeOptions {
+    /// Decoded, generously: a merge has to have room for rows larger than usual.
+    const ROW_BYTES: usize = 4 << 10;
     let memory_bytes = usize::try_from(options.compact_memory_bytes).unwrap_or(usize::MAX);
-    MergeOptions { batch_rows: (MERGED_ROWS / files.max(1)).clamp(256, 8_192), memory_bytes }
+    let rows = MERGED_ROWS.min(memory_bytes / ROW_BYTES);
+    MergeOptions { batch_rows: (rows / files.max(1)).clamp(128, 8_192), memory_bytes }
 }
 
 /// The columns that the files have, in the table's order.

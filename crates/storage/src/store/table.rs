@@ -242,7 +242,7 @@ impl TableStore {
 
     /// A new name for a file, which counts as pending from here on.
     pub(crate) fn new_path(&self, day: Option<i64>) -> Path {
-        let dir = day.map_or_else(|| "mixed".to_owned(), |day| day_name(day));
+        let dir = day.map_or_else(|| "mixed".to_owned(), day_name);
         let path = Path::from_iter([dir, format!("{}.parquet", uuid::Uuid::new_v4())]);
         self.pending().insert(path.clone());
         path
