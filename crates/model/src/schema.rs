@@ -146,7 +146,10 @@ const SPANS: &[Column] = &[
         doc: "When the span started, UTC, microseconds.",
     },
     TIME_NS,
-    required(int("duration_ns", "End minus start, nanoseconds; negative when the clock went back.")),
+    required(int(
+        "duration_ns",
+        "End minus start, nanoseconds; negative when the clock went back.",
+    )),
     SERVICE,
     ENVIRONMENT,
     RELEASE,

@@ -215,9 +215,7 @@ fn subscriber(
         Exporter::Otlp | Exporter::Memory(_) => Some(loggers.logger(config.logger_name())),
     };
     let lines = LogLayer::new(Arc::clone(console), config.log_level, logger);
-    Dispatch::new(
-        tracing_subscriber::registry().with(targets(config)).with(spans).with(lines),
-    )
+    Dispatch::new(tracing_subscriber::registry().with(targets(config)).with(spans).with(lines))
 }
 
 fn is_span(metadata: &tracing::Metadata<'_>) -> bool {

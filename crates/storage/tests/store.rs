@@ -1,5 +1,11 @@
 //! The store from outside: what is acknowledged is there, exactly once, whatever happens.
 
+#![expect(
+    clippy::clone_on_ref_ptr,
+    clippy::needless_pass_by_value,
+    reason = "in tests, shortness reads better"
+)]
+
 mod support;
 
 #[path = "store/append.rs"]

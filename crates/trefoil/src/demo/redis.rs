@@ -17,7 +17,7 @@ pub(super) enum Redis {
     /// It was there.
     Running(String),
     /// It was started on a free port.
-    Started(String, Child),
+    Started(String, Box<Child>),
     /// There is none: the store is in the service's memory.
     Absent,
 }
@@ -28,7 +28,7 @@ impl Redis {
             return Redis::Running(url(USUAL_PORT));
         }
         match start().await {
-            Some((port, child)) => Redis::Started(url(port), child),
+            Some((port, child)) => Redis::Started(url(port), Box::new(child)),
             None => Redis::Absent,
         }
     }
