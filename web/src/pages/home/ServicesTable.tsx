@@ -135,43 +135,9 @@ function Row({ row }: { row: ServiceRow }) {
           <span className="dim">–</span>
         )}
       </td>
-      <td className="right">
-        <Link
-          to="/traces"
-          search={{
-            service,
-            sort: "slowest",
-            min: row.p50_ms ? `${row.p50_ms.toPrecision(3)}ms` : undefined,
-          }}
-        >
-          {formatMs(row.p50_ms)}
-        </Link>
-      </td>
-      <td className="right">
-        <Link
-          to="/traces"
-          search={{
-            service,
-            sort: "slowest",
-            min: row.p95_ms ? `${row.p95_ms.toPrecision(3)}ms` : undefined,
-          }}
-        >
-          {formatMs(row.p95_ms)}
-        </Link>
-      </td>
-      <td className="right">
-        <Link
-          to="/traces"
-          search={{
-            service,
-            sort: "slowest",
-            min: row.p99_ms ? `${row.p99_ms.toPrecision(3)}ms` : undefined,
-          }}
-          className={(row.p99_ms ?? 0) >= P99_LOOK_MS ? "warn-text" : ""}
-        >
-          {formatMs(row.p99_ms)}
-        </Link>
-      </td>
+      <SlowestLink service={service} ms={row.p50_ms} />
+      <SlowestLink service={service} ms={row.p95_ms} />
+      <SlowestLink service={service} ms={row.p99_ms} warn={(row.p99_ms ?? 0) >= P99_LOOK_MS} />
       <td>
         <Sparkline
           values={row.series.p95_ms}
@@ -182,5 +148,17 @@ function Row({ row }: { row: ServiceRow }) {
         />
       </td>
     </tr>
+  );
+}
+
+/** A duration that leads to the service's traces that took at least as long. */
+function SlowestLink({ service, ms, warn = false }: { service: string; ms: number | null; warn?: boolean }) {
+  const min = ms ? `${ms.toPrecision(3)}ms` : undefined;
+  return (
+    <td className="right">
+      <Link to="/traces" search={{ service, sort: "slowest", min }} className={warn ? "warn-text" : ""}>
+        {formatMs(ms)}
+      </Link>
+    </td>
   );
 }
