@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod attribute;
+pub mod metric;
 mod schema;
 mod tenant;
 pub mod token;

@@ -2,7 +2,7 @@
 //!
 //! An [`Engine`] runs one statement at a time per permit, on threads of its own, over tables that
 //! are pinned for the statement's life. It knows the two things that plain SQL does not: that
-//! `attributes['http.status_code']` is a column, a few columns or a value in `rest` ([`rewrite`]),
+//! `attributes['http.status_code']` is a column, a few columns or a value in `rest` (module `rewrite`),
 //! and that a tenant sees its own rows only (the [`Tables`] it is given see to that).
 //!
 //! It promises that a statement ends: by its rows, its time, its memory or because nobody listens

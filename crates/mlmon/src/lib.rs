@@ -1,0 +1,3 @@
+//! Model health: drift, data quality and performance statistics over Arrow arrays.
+
+#![warn(missing_docs)]

@@ -1,0 +1,5 @@
+//! `PromQL`: the language and its evaluator over a `SeriesSource`.
+//!
+//! It does no I/O and keeps no samples.
+
+#![warn(missing_docs)]
