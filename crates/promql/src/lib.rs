@@ -3,3 +3,6 @@
 //! It does no I/O and keeps no samples.
 
 #![warn(missing_docs)]
+
+pub mod control;
+pub mod source;
