@@ -4,3 +4,8 @@
 //! no query language, and it neither waits in an async runtime nor names an engine.
 
 #![warn(missing_docs)]
+
+pub mod block;
+pub mod chunk;
+pub mod compact;
+pub mod store;
