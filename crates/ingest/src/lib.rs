@@ -12,6 +12,7 @@
 mod body;
 mod format;
 mod limits;
+mod metric_sink;
 pub mod otlp;
 mod receiver;
 mod refusal;
@@ -20,6 +21,7 @@ mod sink;
 
 pub use format::{Format, UnknownFormat};
 pub use limits::Limits;
+pub use metric_sink::{MetricSink, MetricWrite, Rejection, Written};
 pub use receiver::{Receiver, ReceiverOptions};
 pub use report::{Place, Reason, Report};
 pub use sink::{Sink, SinkError, Write};
