@@ -10,6 +10,7 @@
 #![cfg_attr(test, recursion_limit = "256")]
 
 mod body;
+pub mod exposition;
 mod format;
 mod limits;
 mod metric_sink;
@@ -18,6 +19,7 @@ mod receiver;
 mod refusal;
 mod report;
 mod sink;
+mod wire;
 
 pub use format::{Format, UnknownFormat};
 pub use limits::Limits;

@@ -23,7 +23,6 @@ mod spans;
 mod tests;
 mod text;
 mod value;
-mod wire;
 
 use arrow_array::{Array, RecordBatch};
 use arrow_buffer::Buffer;
@@ -36,10 +35,10 @@ use self::context::Context;
 use self::logs::LogColumns;
 use self::rows::Rows;
 use self::spans::SpanColumns;
-use self::wire::{Fault, Field, Read, Reader};
 use crate::Format;
 use crate::limits::Limits;
 use crate::report::{Place, Reason, Report};
+use crate::wire::{Fault, Field, Read, Reader};
 
 const METRICS_MESSAGE: &str = "metrics are not stored yet, only traces and logs";
 

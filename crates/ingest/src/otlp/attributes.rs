@@ -14,8 +14,8 @@ use super::column::{Buffers, Sparse, Values, spread};
 use super::context::{Context, checked, path_of};
 use super::text::{plain_text, push_json, push_json_text};
 use super::value::{Value, read_key_value};
-use super::wire::{Fault, Read};
 use crate::report::Reason;
+use crate::wire::{Fault, Read};
 
 /// A fixed column that is filled from attributes.
 #[derive(Debug)]

@@ -3,9 +3,9 @@
 use arrow_array::builder::make_view;
 use model::{Scope, Table};
 
-use super::wire::{Problem, Read};
 use crate::limits::Limits;
 use crate::report::{Place, Reason, Report};
+use crate::wire::{Problem, Read};
 
 /// Which buffer of a string column a view points into.
 const BODY: u32 = 0;

@@ -11,8 +11,8 @@ use super::rows::{Columns, Rows, split_time};
 use super::spans::valid_id;
 use super::text::{low_32, plain_text};
 use super::value::Value;
-use super::wire::{Field, Read, Reader};
 use crate::report::Reason;
+use crate::wire::{Field, Read, Reader};
 
 const LEVELS: [&str; 6] = ["trace", "debug", "info", "warn", "error", "fatal"];
 const BODY_TYPES: [&str; 5] = ["int", "double", "bool", "json", "bytes"];

@@ -9,7 +9,7 @@ use super::attributes::{Alias, Aliases, Attributes};
 use super::column::{Buffers, Sparse, spread};
 use super::context::Context;
 use super::text::low_32;
-use super::wire::{Field, Read, Reader};
+use crate::wire::{Field, Read, Reader};
 
 const RESOURCE_ALIASES: &Aliases = &Aliases {
     keeps_attribute: false,

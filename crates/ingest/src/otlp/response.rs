@@ -6,9 +6,9 @@ use bytes::Bytes;
 use model::Table;
 use serde_json::json;
 
-use super::wire::Writer;
 use crate::refusal::Refusal;
 use crate::report::Report;
+use crate::wire::Writer;
 
 /// An export response as protobuf: empty when all was taken as it came.
 pub(crate) fn export_protobuf(table: Table, report: &Report) -> Vec<u8> {

@@ -13,8 +13,8 @@ use super::attributes::{Alias, Aliases, Attributes};
 use super::column::{Buffers, Sparse, choose};
 use super::context::Context;
 use super::origin::{OriginColumn, Origins};
-use super::wire::{self, Read, Reader};
 use super::{Failure, check_scratch};
+use crate::wire::{self, Read, Reader};
 
 const RECORD_ALIASES: &Aliases = &Aliases {
     keeps_attribute: true,

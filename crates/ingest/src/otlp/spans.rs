@@ -8,8 +8,8 @@ use super::column::{self, Buffers, Sparse};
 use super::context::push_hex;
 use super::rows::{Columns, Rows, split_time};
 use super::text::{self, low_32};
-use super::wire::{Field, Read, Reader};
 use crate::report::Reason;
+use crate::wire::{Field, Read, Reader};
 
 const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
 const STATUSES: [&str; 3] = ["unset", "ok", "error"];

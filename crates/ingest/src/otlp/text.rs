@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::context::{Context, checked, push_hex_any};
 use super::value::{Value, elements, read_key_value};
-use super::wire::{Fault, Field, Read, Reader};
 use crate::report::Reason;
+use crate::wire::{Fault, Field, Read, Reader};
 
 /// A key and its value, both still in the body.
 type KeyValue<'a> = (&'a [u8], Value<'a>);

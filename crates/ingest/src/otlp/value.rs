@@ -2,7 +2,7 @@
 
 use model::AttributeType;
 
-use super::wire::{Field, Read, Reader};
+use crate::wire::{Field, Read, Reader};
 
 /// An `AnyValue`. Nested ones stay encoded until somebody looks into them.
 #[derive(Debug, Clone, Copy, PartialEq)]
