@@ -1,7 +1,8 @@
 //! The search language of the pages for logs and traces.
 //!
 //! Terms are joined by AND. A word or a `"quoted phrase"` is looked for in the text (a log's body, a
-//! span's name), in any case. `key:value` or `key=value` compares a column or an attribute; `!=`,
+//! span's name) as whole words, in any case; `*` in a word stands for anything, so `conn*` finds
+//! parts of words, at the price of reading every line. `key:value` or `key=value` compares a column or an attribute; `!=`,
 //! `>`, `>=`, `<`, `<=` and `=~"regex"` do what they say; `key:*` asks whether it is there; `*` in an
 //! unquoted value stands for anything. A `-` before a term turns it around.
 //!
@@ -25,8 +26,10 @@ pub(crate) struct Term {
 /// What a term asks.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Matcher {
-    /// The text contains this.
-    Contains(String),
+    /// The text has this, as whole words in a row.
+    Words(String),
+    /// The text has something like this; `*` stands for anything.
+    Pattern(String),
     /// The field compares so.
     Compare { key: String, op: Op, value: String },
     /// The field looks like this; `*` was in the value.

@@ -29,6 +29,7 @@ use datafusion::physical_expr::expressions::{BinaryExpr, Column, lit};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalSortExpr};
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::filter::FilterExecBuilder;
+use datafusion::physical_plan::metrics::MetricBuilder;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, SortOrderPushdownResult};
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -85,12 +86,15 @@ impl TableProvider for Snapshot {
         let files = scan.surviving_files().await?;
         let (own, mixed): (Vec<_>, Vec<_>) =
             files.into_iter().partition(|file| file.entry.single_tenant().is_some());
+        // What was looked at and left out is counted once, with the first part.
+        let mut looked_at = self.files.len();
         if !own.is_empty() {
             let own = scan.latest_first(own).await?;
-            parts.push(scan.files(own, projection.cloned(), limit)?);
+            parts.push(scan.files(own, projection.cloned(), limit, looked_at)?);
+            looked_at = 0;
         }
         if !mixed.is_empty() {
-            parts.push(scan.mixed_files(mixed)?);
+            parts.push(scan.mixed_files(mixed, looked_at)?);
         }
         match parts.len() {
             0 => Ok(Arc::new(EmptyExec::new(scan.projected_schema()?))),
@@ -219,11 +223,14 @@ impl Scan<'_> {
         files: Vec<PartitionedFile>,
         projection: Option<Vec<usize>>,
         limit: Option<usize>,
+        looked_at: usize,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = &self.snapshot.schema;
         let statistics = files.iter().filter_map(|file| file.statistics.as_deref());
         let total = Statistics::try_merge_iter(statistics, schema)?;
-        let config = FileScanConfigBuilder::new(known_url(), self.parquet_source()?)
+        let source = self.parquet_source()?;
+        MetricBuilder::new(source.metrics()).global_counter("files_total").add(looked_at);
+        let config = FileScanConfigBuilder::new(known_url(), source)
             .with_file_groups(vec![FileGroup::new(files)])
             .with_statistics(total)
             .with_projection_indices(projection)?
@@ -250,7 +257,7 @@ impl Scan<'_> {
     }
 
     /// Files that have rows of other tenants too: these are filtered away.
-    fn mixed_files(&self, files: Vec<Survivor>) -> Result<Arc<dyn ExecutionPlan>> {
+    fn mixed_files(&self, files: Vec<Survivor>, looked_at: usize) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = &self.snapshot.schema;
         let tenant = schema.index_of("tenant")?;
         let all: Vec<usize> = (0..schema.fields().len()).collect();
@@ -261,7 +268,7 @@ impl Scan<'_> {
         }
         let at = columns.iter().position(|&c| c == tenant).unwrap_or_default();
         let files = files.into_iter().map(|file| file.partitioned(schema)).collect();
-        let input = self.files(files, Some(columns), None)?;
+        let input = self.files(files, Some(columns), None, looked_at)?;
         let name = ScalarValue::Utf8View(Some(self.snapshot.tenant.to_string()));
         let is_own = BinaryExpr::new(Arc::new(Column::new("tenant", at)), Operator::Eq, lit(name));
         let filter = FilterExecBuilder::new(Arc::new(is_own), input)

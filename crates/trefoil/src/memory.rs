@@ -11,20 +11,28 @@ pub(crate) struct Shares {
     pub(crate) requests: Budget,
     /// Rows that are in no file yet.
     pub(crate) buffers: Budget,
+    /// The series and samples of metrics that are in no block yet.
+    pub(crate) metrics: Budget,
     /// Questions.
     pub(crate) queries: Budget,
     /// Footers of files, per table.
     pub(crate) cache_bytes: usize,
 }
 
+/// What the program takes of the ceiling before it holds anybody's data: its code, its threads, what
+/// the engine sets up.
+const PROGRAM_BYTES: usize = 80 << 20;
+
 impl Shares {
     pub(crate) fn of(limit_bytes: usize) -> Shares {
+        let shared = limit_bytes - PROGRAM_BYTES.min(limit_bytes / 3);
         Shares {
             limit_bytes,
-            requests: Budget::new("requests", limit_bytes / 12),
-            buffers: Budget::new("buffers", limit_bytes / 6),
-            queries: Budget::new("queries", limit_bytes / 6),
-            cache_bytes: limit_bytes / 32 / model::Table::ALL.len(),
+            requests: Budget::new("requests", shared / 12),
+            buffers: Budget::new("buffers", shared / 8),
+            metrics: Budget::new("metrics", shared / 4),
+            queries: Budget::new("queries", shared / 6),
+            cache_bytes: shared / 32 / model::Table::ALL.len(),
         }
     }
 

@@ -156,6 +156,7 @@ impl ProcessStatus {
         let gauges = [
             ("requests", self.shares.requests.used_bytes()),
             ("buffers", self.shares.buffers.used_bytes()),
+            ("metrics", self.shares.metrics.used_bytes()),
             ("queries", self.shares.queries.used_bytes()),
         ];
         for (part, bytes) in gauges {

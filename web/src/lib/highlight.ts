@@ -6,7 +6,8 @@ export type Piece = { text: string; found: boolean };
 export function wordsOf(query: string): string[] {
   return parseTerms(query)
     .filter((term) => term.key === null && !term.negated && term.value !== "")
-    .map((term) => term.value.toLowerCase());
+    .flatMap((term) => term.value.toLowerCase().split("*"))
+    .filter((word) => word !== "");
 }
 
 /** The text cut where the words are. */

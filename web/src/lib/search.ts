@@ -2,7 +2,7 @@
  * The search language of logs and traces, as far as the page needs it: where the terms are, what
  * the cursor stands in, and adding or taking away a term. Its meaning is the server's.
  *
- *   word   "a phrase"   -not   key:value   key!=value   key>=10   key=~"regex"   key:*
+ *   word   part*   "a phrase"   -not   key:value   key!=value   key>=10   key=~"regex"   key:*
  */
 
 export type Term = {

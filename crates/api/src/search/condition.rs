@@ -208,8 +208,10 @@ impl Conditions {
     /// A condition, and whether it has to be turned around.
     fn matcher(&mut self, subject: &Subject<'_>, term: &Term) -> Result<(String, bool), Error> {
         Ok(match &term.matcher {
-            Matcher::Contains(text) => {
-                let pattern = self.bind(format!("%{}%", escape_pattern(text)));
+            Matcher::Words(text) => (self.words(subject.text(), text), false),
+            Matcher::Pattern(pattern) => {
+                let pattern = escape_pattern(pattern).replace('*', "%");
+                let pattern = self.bind(format!("%{pattern}%"));
                 (format!("{} ILIKE {pattern}", subject.text()), false)
             }
             Matcher::Exists { key } => {
@@ -227,6 +229,23 @@ impl Conditions {
                 (self.compare(&subject.field(key), *op, value, term)?, false)
             }
         })
+    }
+
+    /// Whole words are found by the files' filters; that they stand in a row, with what is between
+    /// them, has to be seen in the text itself.
+    fn words(&mut self, column: &str, text: &str) -> String {
+        let words = model::token::tokens(text).count();
+        let one_word = words == 1 && text.chars().all(model::token::is_token_char);
+        let mut conditions = Vec::new();
+        if words > 0 {
+            let words = self.bind(text);
+            conditions.push(format!("match_text({column}, {words})"));
+        }
+        if !one_word {
+            let pattern = self.bind(format!("%{}%", escape_pattern(text)));
+            conditions.push(format!("{column} ILIKE {pattern}"));
+        }
+        conditions.join(" AND ")
     }
 
     fn compare(
@@ -391,13 +410,13 @@ mod tests {
 
     #[test]
     fn words_are_looked_for_in_the_text() {
-        assert_snapshot!(check(Table::Logs, "50%_off -\"it's\""), @r#"
-        body ILIKE $1 AND (body ILIKE $2) IS NOT TRUE
-        ["%50\\%\\_off%","%it's%"]
+        assert_snapshot!(check(Table::Logs, "50%_off -\"it's\" -% conn*"), @r#"
+        match_text(body, $1) AND body ILIKE $2 AND (match_text(body, $3) AND body ILIKE $4) IS NOT TRUE AND (body ILIKE $5) IS NOT TRUE AND body ILIKE $6
+        ["50%_off","%50\\%\\_off%","it's","%it's%","%\\%%","%conn%%"]
         "#);
         assert_snapshot!(check(Table::Spans, "predict"), @r#"
-        name ILIKE $1
-        ["%predict%"]
+        match_text(name, $1)
+        ["predict"]
         "#);
         assert_snapshot!(check(Table::Logs, ""), @r"
         TRUE

@@ -43,7 +43,7 @@ impl Parser {
             let phrase = self.quoted()?;
             let key_follows = self.peek().is_some_and(|c| matches!(c, ':' | '=' | '!' | '<' | '>'));
             if !key_follows {
-                return Ok((!phrase.is_empty()).then(|| term(Matcher::Contains(phrase))));
+                return Ok((!phrase.is_empty()).then(|| term(Matcher::Words(phrase))));
             }
             return self.comparison(phrase).map(|matcher| Some(term(matcher)));
         }
@@ -71,7 +71,9 @@ impl Parser {
                 // A `!` or a quote inside a word is part of it.
                 self.at = word_start;
                 let word = self.take_while(|c| !c.is_whitespace());
-                Ok((!word.is_empty()).then(|| term(Matcher::Contains(word))))
+                let matcher =
+                    if word.contains('*') { Matcher::Pattern } else { Matcher::Words };
+                Ok((!word.is_empty()).then(|| term(matcher(word))))
             }
         }
     }
@@ -192,15 +194,16 @@ mod tests {
 
     #[test]
     fn words_and_phrases() {
-        assert_snapshot!(check(r#"time-out  "connection refused" -debug -"a \"b\"" wow! a"b"#), @r#"
-        1 Contains("time-out")
-        11 Contains("connection refused")
-        32 not Contains("debug")
-        39 not Contains("a \"b\"")
-        50 Contains("wow!")
-        55 Contains("a\"b")
+        assert_snapshot!(check(r#"time-out  "connection refused" -debug -"a \"b\"" wow! a"b conn*"#), @r#"
+        1 Words("time-out")
+        11 Words("connection refused")
+        32 not Words("debug")
+        39 not Words("a \"b\"")
+        50 Words("wow!")
+        55 Words("a\"b")
+        59 Pattern("conn*")
         "#);
-        assert_snapshot!(check("  - \"\" "), @r#"3 Contains("-")"#);
+        assert_snapshot!(check("  - \"\" "), @r#"3 Words("-")"#);
     }
 
     #[test]
