@@ -4,5 +4,8 @@
 
 #![warn(missing_docs)]
 
+pub mod ast;
 pub mod control;
+pub mod position;
+pub mod signature;
 pub mod source;
