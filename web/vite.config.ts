@@ -41,5 +41,12 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { "/api": server, "/v1": server, "/-": server } },
+  server: {
+    proxy: {
+      "/api": server,
+      "/v1": server,
+      "/-": server,
+      "/prometheus": process.env["PROMETHEUS_URL"] ?? server,
+    },
+  },
 });

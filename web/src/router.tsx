@@ -9,6 +9,7 @@ import {
 } from "@tanstack/react-router";
 
 import { parseSearch, pick, stringifySearch } from "./lib/url";
+import { QUERY_KEYS } from "./pages/metrics/search";
 import { Crash, NotFound } from "./shell/Crash";
 import { Shell } from "./shell/Shell";
 
@@ -55,6 +56,27 @@ const logs = createRoute({
   component: lazyRouteComponent(() => import("./pages/logs/Logs"), "Logs"),
 });
 
+const metrics = createRoute({
+  getParentRoute: () => root,
+  path: "/metrics",
+  validateSearch: (search: Record<string, unknown>) =>
+    pick(search, [...QUERY_KEYS, "hide", "view", "style", "step", "exemplars", "find", "metric"]),
+  component: lazyRouteComponent(() => import("./pages/metrics/Metrics"), "Metrics"),
+});
+
+const targets = createRoute({
+  getParentRoute: () => root,
+  path: "/targets",
+  validateSearch: (search: Record<string, unknown>) => pick(search, ["health", "pool", "find"]),
+  component: lazyRouteComponent(() => import("./pages/targets/Targets"), "Targets"),
+});
+
+const cardinality = createRoute({
+  getParentRoute: () => root,
+  path: "/cardinality",
+  component: lazyRouteComponent(() => import("./pages/cardinality/Cardinality"), "Cardinality"),
+});
+
 const sql = createRoute({
   getParentRoute: () => root,
   path: "/sql",
@@ -69,7 +91,18 @@ const status = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, service, traces, trace, logs, sql, status]),
+  routeTree: root.addChildren([
+    home,
+    service,
+    traces,
+    trace,
+    logs,
+    metrics,
+    targets,
+    cardinality,
+    sql,
+    status,
+  ]),
   parseSearch,
   stringifySearch,
   defaultPreload: "intent",

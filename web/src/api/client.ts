@@ -78,12 +78,21 @@ async function errorBody(response: Response): Promise<ErrorBody> {
     if (typeof parsed === "object" && parsed !== null && "error" in parsed) {
       const { error } = parsed;
       if (typeof error === "object" && error !== null && "message" in error) return error as ErrorBody;
+      if (typeof error === "string") return prometheusError(error, "errorType" in parsed && parsed.errorType);
     }
   } catch {
     // Not JSON: what it says is shown as it is.
   }
   const message = text.trim().slice(0, 300) || response.statusText || "no reason given";
   return { code: "http", message: `${response.status}: ${message}` };
+}
+
+/** Prometheus says where a fault is in its text: `1:5: parse error: …`. */
+function prometheusError(error: string, type: unknown): ErrorBody {
+  const code = typeof type === "string" ? type : "http";
+  const at = /(?:^|[: ])(\d+):(\d+): parse error: /.exec(error);
+  if (!at) return { code, message: error };
+  return { code, message: error, line: Number(at[1]), column: Number(at[2]) };
 }
 
 export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {

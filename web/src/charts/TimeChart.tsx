@@ -1,4 +1,4 @@
-/** uPlot, wrapped once: lines, areas or stacked bars over time; drag to choose a time. */
+/** uPlot, wrapped once: lines, areas, stacked areas or stacked bars over time; drag to choose a time. */
 
 import "uplot/dist/uPlot.min.css";
 
@@ -16,13 +16,34 @@ export type TimeChartProps = {
   /** Milliseconds since 1970; the start of each bucket for bars. */
   times: readonly number[];
   series: readonly ChartSeries[];
-  kind: "lines" | "area" | "bars";
+  kind: "lines" | "area" | "stacked" | "bars";
+  /** Where the value axis begins: at zero, or where the values lie when zero is far from them. */
+  baseline?: "zero" | "fit";
   range: Range;
   height?: number;
   format: (value: number) => string;
   onZoom?: (range: Range) => void;
+  /** Drawn over the plot, in its coordinates; not part of the picture that `label` describes. */
+  overlay?: (frame: Frame) => React.ReactNode;
   legend?: boolean;
   testId?: string;
+};
+
+/** The plot's place in the chart, in CSS pixels, and its scales. */
+export type Frame = {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+  x: (ms: number) => number;
+  y: (value: number) => number;
+};
+
+type Place = Pick<Frame, "left" | "top" | "width" | "height"> & {
+  xMin: number;
+  xMax: number;
+  yMin: number;
+  yMax: number;
 };
 
 const AXIS: Readonly<Record<Theme, { text: string; grid: string }>> = {
@@ -33,16 +54,21 @@ const AXIS: Readonly<Record<Theme, { text: string; grid: string }>> = {
 /** A drag shorter than this is a click. */
 const DRAG_MIN_PX = 6;
 
-type Tip = { index: number; left: number; width: number };
+/** The series nearest to the pointer are told; more would not fit. */
+const TIP_ROWS_MAX = 12;
+
+type Tip = { index: number; left: number; width: number; value: number };
 
 export function TimeChart(props: TimeChartProps) {
-  const { label, times, series, kind, range, height = 160, format, legend, testId } = props;
+  const { label, times, series, kind, range, height = 160, format, legend, testId, overlay } = props;
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const latest = useRef(props);
   const theme = useTheme();
   const [tip, setTip] = useState<Tip | null>(null);
-  const shape = JSON.stringify([series.map((one) => [one.name, one.color]), kind, height, theme]);
+  const [place, setPlace] = useState<Place | null>(null);
+  const placed = overlay !== undefined;
+  const shape = JSON.stringify([series.map((one) => [one.name, one.color]), kind, height, theme, placed]);
 
   useEffect(() => {
     latest.current = props;
@@ -52,7 +78,7 @@ export function TimeChart(props: TimeChartProps) {
     const element = host.current;
     if (!element) return undefined;
     const chart = new uPlot(
-      options(element.clientWidth, theme, latest, setTip),
+      options(element.clientWidth, theme, latest, setTip, placed ? setPlace : null),
       plotData(latest.current),
       element,
     );
@@ -67,7 +93,7 @@ export function TimeChart(props: TimeChartProps) {
       chart.destroy();
       plot.current = null;
     };
-  }, [shape, theme]);
+  }, [shape, theme, placed]);
 
   useEffect(() => {
     const chart = plot.current;
@@ -80,15 +106,9 @@ export function TimeChart(props: TimeChartProps) {
 
   return (
     <div>
-      <div
-        className="chart"
-        role="img"
-        aria-label={label}
-        data-testid={testId}
-        style={{ height }}
-        onMouseLeave={() => setTip(null)}
-      >
-        <div ref={host} />
+      <div className="chart" data-testid={testId} style={{ height }} onMouseLeave={() => setTip(null)}>
+        <div ref={host} role="img" aria-label={label} />
+        {overlay && place && overlay(frameOf(place))}
         {tip && times[tip.index] !== undefined && <ChartTip {...props} tip={tip} format={format} />}
       </div>
       {legend && (
@@ -107,7 +127,10 @@ export function TimeChart(props: TimeChartProps) {
 
 function ChartTip({ times, series, tip, format }: TimeChartProps & { tip: Tip }) {
   const at = times[tip.index] ?? 0;
-  const shown = series.filter((one) => one.values[tip.index] !== null && one.values[tip.index] !== undefined);
+  const all = series.filter((one) => one.values[tip.index] !== null && one.values[tip.index] !== undefined);
+  const far = (one: ChartSeries) => Math.abs((one.values[tip.index] ?? 0) - tip.value);
+  const near = new Set([...all].sort((a, b) => far(a) - far(b)).slice(0, TIP_ROWS_MAX));
+  const shown = all.length > TIP_ROWS_MAX ? all.filter((one) => near.has(one)) : all;
   const side = tip.left > tip.width / 2 ? { right: tip.width - tip.left + 14 } : { left: tip.left + 14 };
   return (
     <div className="chart-tip" style={side} aria-hidden>
@@ -115,17 +138,65 @@ function ChartTip({ times, series, tip, format }: TimeChartProps & { tip: Tip })
       {shown.map((one) => (
         <div className="tip-row" key={one.name}>
           <span className="swatch" style={{ background: one.color }} />
-          <span>{one.name}</span>
+          <span className="ellipsis">{one.name}</span>
           <span>{format(one.values[tip.index] ?? 0)}</span>
         </div>
       ))}
+      {shown.length < all.length && <div className="dim">{all.length - shown.length} more</div>}
     </div>
   );
 }
 
-/** Bars are stacked: the first series lies at the bottom, and is drawn last. */
+function frameOf({ left, top, width, height, xMin, xMax, yMin, yMax }: Place): Frame {
+  return {
+    left,
+    top,
+    width,
+    height,
+    x: (ms) => ((ms - xMin) / (xMax - xMin || 1)) * width,
+    y: (value) => height - ((value - yMin) / (yMax - yMin || 1)) * height,
+  };
+}
+
+function placeOf(u: uPlot): Place | null {
+  const { x, y } = u.scales;
+  if (x?.min === undefined || x.max === undefined || y?.min === undefined || y.max === undefined) return null;
+  const [left, top, width, height] = [u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height].map(
+    (size) => size / devicePixelRatio,
+  ) as [number, number, number, number];
+  return { left, top, width, height, xMin: x.min, xMax: x.max, yMin: y.min, yMax: y.max };
+}
+
+const samePlace = (a: Place | null, b: Place | null) => JSON.stringify(a) === JSON.stringify(b);
+
+/** Zero belongs to the axis unless all values lie in a narrow band far from it. */
+function fitted(min: number, max: number): [number, number] {
+  if (!Number.isFinite(min) || !Number.isFinite(max)) return [0, 1];
+  if (min === max) return min === 0 ? [0, 1] : min > 0 ? [0, max * 1.25] : [min * 1.25, 0];
+  const room = (max - min) * 0.08;
+  const band = max - min;
+  if (min >= 0 && band > max * 0.3) return [0, max + room];
+  if (max <= 0 && band > -min * 0.3) return [min - room, 0];
+  return [min - room, max + room];
+}
+
+/** Points without neighbours: a line alone would not show them. */
+function lonely(u: uPlot, at: number): number[] | null {
+  const values = u.data[at];
+  if (!values) return null;
+  const out: number[] = [];
+  for (let index = 0; index < values.length; index += 1) {
+    if (values[index] === null || values[index] === undefined) continue;
+    if ((values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null) out.push(index);
+  }
+  return out.length > 0 ? out : null;
+}
+
+const isStacked = (kind: TimeChartProps["kind"]) => kind === "bars" || kind === "stacked";
+
+/** What is stacked: the first series lies at the bottom, and is drawn last. */
 function plotData({ times, series, kind }: TimeChartProps): uPlot.AlignedData {
-  if (kind !== "bars") return [times as number[], ...series.map((one) => one.values as (number | null)[])];
+  if (!isStacked(kind)) return [times as number[], ...series.map((one) => one.values as (number | null)[])];
   const sums = new Array<number>(times.length).fill(0);
   const stacked = series.map((one) =>
     times.map((_, at) => {
@@ -141,15 +212,16 @@ function options(
   theme: Theme,
   latest: React.RefObject<TimeChartProps>,
   setTip: (tip: Tip | null) => void,
+  setPlace: React.Dispatch<React.SetStateAction<Place | null>> | null,
 ): uPlot.Options {
-  const { series, kind, height = 160 } = latest.current;
+  const { series, kind, height = 160, baseline = "zero" } = latest.current;
   const axis = {
     stroke: AXIS[theme].text,
     font: "11px Inter Variable, sans-serif",
     ticks: { show: false },
     grid: { stroke: AXIS[theme].grid, width: 1 },
   };
-  const drawn = kind === "bars" ? [...series].reverse() : series;
+  const drawn = isStacked(kind) ? [...series].reverse() : series;
   const bars = uPlot.paths.bars?.({ size: [0.86, 60], align: 1 });
   return {
     width,
@@ -159,13 +231,16 @@ function options(
     padding: [8, 8, 0, 0],
     scales: {
       x: { time: true, range: () => [latest.current.range.start, latest.current.range.end] },
-      y: { range: (_u, _min, max) => [0, Number.isFinite(max) && max > 0 ? max * 1.08 : 1] },
+      y: {
+        range: (_u, min, max) =>
+          baseline === "fit" ? fitted(min, max) : [0, Number.isFinite(max) && max > 0 ? max * 1.08 : 1],
+      },
     },
     cursor: {
       sync: { key: "trefoil" },
       y: false,
       drag: { x: true, y: false, setScale: false },
-      points: { show: kind !== "bars", size: 6 },
+      points: { show: !isStacked(kind), size: 6 },
     },
     axes: [
       {
@@ -196,11 +271,15 @@ function options(
           };
         return {
           label: one.name,
-          stroke: one.color,
-          width: 1.5,
-          points: { show: false },
+          stroke: kind === "stacked" ? PANEL[theme] : one.color,
+          width: kind === "stacked" ? 0.5 : 1.5,
+          points:
+            kind === "stacked"
+              ? { show: false }
+              : { show: false, size: 4, fill: one.color, filter: (u, at) => lonely(u, at) },
           spanGaps: false,
           ...(kind === "area" ? { fill: `${one.color}22` } : {}),
+          ...(kind === "stacked" ? { fill: `${one.color}d9` } : {}),
         };
       }),
     ],
@@ -214,9 +293,19 @@ function options(
                   index: u.cursor.idx,
                   left: (u.cursor.left ?? 0) + u.bbox.left / devicePixelRatio,
                   width: u.width,
+                  value: u.posToVal(u.cursor.top ?? 0, "y"),
                 },
           ),
       ],
+      draw: setPlace
+        ? [
+            (u) =>
+              queueMicrotask(() => {
+                const next = placeOf(u);
+                setPlace((was) => (samePlace(was, next) ? was : next));
+              }),
+          ]
+        : [],
       setSelect: [
         (u) => {
           const { left, width: selected } = u.select;

@@ -108,6 +108,70 @@ service:
   };
 }
 
+export type MetricEndpoints = { http: string; main: string; key: boolean };
+
+/** The ways for metrics: what runs already writes here, or its targets are scraped from here. */
+export function metricSnippets({ http, main, key }: MetricEndpoints): Snippet[] {
+  const authorization = key ? "\n    authorization:\n      credentials: YOUR_KEY" : "";
+  const headers = key ? `\nexport ${HEADER}="authorization=Bearer%20YOUR_KEY"` : "";
+  const curlAuth = key ? " -H 'authorization: Bearer YOUR_KEY'" : "";
+  const collectorAuth = key ? "\n    headers:\n      authorization: Bearer YOUR_KEY" : "";
+  return [
+    {
+      name: "Prometheus",
+      about: "Prometheus, its agent mode, Grafana Alloy or vmagent write here what they scrape.",
+      file: "prometheus.yml",
+      code: `remote_write:
+  - url: ${main}/prometheus/api/v1/write
+    send_exemplars: true
+    send_native_histograms: true${authorization}`,
+    },
+    {
+      name: "Scraping",
+      about: "Or targets are scraped from here: an unchanged prometheus.yml, named in the configuration.",
+      file: "prometheus.yml",
+      code: SCRAPE_CONFIG,
+    },
+    {
+      name: "OTLP",
+      about: "Any OpenTelemetry SDK, by its environment.",
+      file: "shell",
+      code: `export OTEL_METRICS_EXPORTER=otlp
+export OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=${http}/v1/metrics
+export OTEL_EXPORTER_OTLP_METRICS_PROTOCOL=http/protobuf
+export OTEL_METRIC_EXPORT_INTERVAL=10000${headers}`,
+    },
+    {
+      name: "Collector",
+      about: "A pipeline more in the Collector that you already run.",
+      file: "config.yaml",
+      code: `receivers:
+  otlp:
+    protocols:
+      grpc: { endpoint: 127.0.0.1:14317 }
+      http: { endpoint: 127.0.0.1:14318 }
+exporters:
+  otlphttp/trefoil:
+    endpoint: ${http}${collectorAuth}
+service:
+  pipelines:
+    metrics: { receivers: [otlp], exporters: [otlphttp/trefoil] }`,
+    },
+    {
+      name: "curl",
+      about: "One value of a job that does not live long, in the text format.",
+      file: "shell",
+      code: `echo 'batch_rows_total 1234' | curl -sS --data-binary @-${curlAuth} ${main}/prometheus/api/v1/push`,
+    },
+  ];
+}
+
+export const SCRAPE_CONFIG = `scrape_configs:
+  - job_name: my-service
+    scrape_interval: 15s
+    static_configs:
+      - targets: ["127.0.0.1:8080"]`;
+
 /** The endpoints as this page's reader reaches them: the page's host where the server says loopback or any. */
 export function reachable(endpoint: string | null, pageHost: string): string | null {
   if (endpoint === null) return null;

@@ -4,6 +4,7 @@ import { Modal } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
 import {
   IconArrowRight,
+  IconChartLine,
   IconHome,
   IconListDetails,
   IconRoute,
@@ -75,6 +76,34 @@ export default function Palette({ close, open }: { close: () => void; open: (ove
       run: () => void navigate({ to: "/logs", search: { live: "1" } }),
     },
     {
+      id: "metrics",
+      label: "Metrics",
+      detail: "PromQL",
+      icon: icon(IconChartLine),
+      run: () => void navigate({ to: "/metrics" }),
+    },
+    {
+      id: "browse-metrics",
+      label: "Browse metrics",
+      detail: "what is there",
+      icon: icon(IconChartLine),
+      run: () => void navigate({ to: "/metrics", search: { view: "browse" } }),
+    },
+    {
+      id: "targets",
+      label: "Targets",
+      detail: "what is scraped",
+      icon: icon(IconChartLine),
+      run: () => void navigate({ to: "/targets" }),
+    },
+    {
+      id: "cardinality",
+      label: "Cardinality",
+      detail: "what series cost",
+      icon: icon(IconChartLine),
+      run: () => void navigate({ to: "/cardinality" }),
+    },
+    {
       id: "sql",
       label: "SQL",
       detail: "ask both tables",
@@ -112,6 +141,13 @@ export default function Palette({ close, open }: { close: () => void; open: (ove
     ),
   );
   if (typed && !trace) {
+    actions.push({
+      id: "search-metrics",
+      label: `Find metrics like “${typed}”`,
+      detail: "metrics",
+      icon: icon(IconSearch),
+      run: () => void navigate({ to: "/metrics", search: { view: "browse", find: typed } }),
+    });
     actions.push({
       id: "search-logs",
       label: `Search logs for “${typed}”`,

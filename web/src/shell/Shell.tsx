@@ -5,6 +5,7 @@ import { useLocalStorage } from "@mantine/hooks";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import {
   IconActivityHeartbeat,
+  IconChartLine,
   IconSunMoon,
   IconHome,
   IconKeyboard,
@@ -32,6 +33,7 @@ const PAGES = [
   { to: "/", label: "Home", icon: IconHome, exact: true },
   { to: "/traces", label: "Traces", icon: IconRoute, exact: false },
   { to: "/logs", label: "Logs", icon: IconListDetails, exact: false },
+  { to: "/metrics", label: "Metrics", icon: IconChartLine, exact: false },
   { to: "/sql", label: "SQL", icon: IconSql, exact: false },
   { to: "/status", label: "Status", icon: IconActivityHeartbeat, exact: false },
 ] as const;
@@ -122,7 +124,8 @@ export function Shell() {
 /** A trace has its own time and SQL says its own: the range stands only where it is used. */
 function RangeControls() {
   const path = useRouterState({ select: (state) => state.location.pathname });
-  if (path === "/sql" || path === "/status" || /^\/traces\/./.test(path)) return null;
+  if (["/sql", "/status", "/targets", "/cardinality"].includes(path) || /^\/traces\/./.test(path))
+    return null;
   return (
     <>
       <TimeRangePicker />
@@ -140,7 +143,9 @@ type Page = (typeof PAGES)[number];
 
 function NavItem({ to, label, icon: Icon, exact, narrow }: Page & { narrow: boolean }) {
   const path = useRouterState({ select: (state) => state.location.pathname });
-  const active = exact ? path === to || path.startsWith("/services/") : path.startsWith(to);
+  const active = exact
+    ? path === to || path.startsWith("/services/")
+    : path.startsWith(to) || (to === "/metrics" && ["/targets", "/cardinality"].includes(path));
   return (
     <Tooltip label={label} position="right" disabled={!narrow}>
       <Link

@@ -11,7 +11,10 @@ export const SHORTCUTS: readonly { group: string; keys: readonly { keys: string;
       { keys: "g h", does: "Home" },
       { keys: "g t", does: "Traces" },
       { keys: "g l", does: "Logs" },
+      { keys: "g m", does: "Metrics" },
       { keys: "g s", does: "SQL" },
+      { keys: "g a", does: "Targets" },
+      { keys: "g c", does: "Cardinality" },
       { keys: "g i", does: "Status" },
       { keys: "/", does: "Into the search field" },
       { keys: "?", does: "This help" },
@@ -30,19 +33,24 @@ export const SHORTCUTS: readonly { group: string; keys: readonly { keys: string;
     ],
   },
   {
-    group: "In logs and SQL",
+    group: "In logs, metrics and SQL",
     keys: [
       { keys: "j  k", does: "Next, previous line" },
-      { keys: "Enter", does: "Open or close the line" },
+      { keys: "Enter", does: "Open or close the line; run the metrics query" },
       { keys: "Ctrl Enter", does: "Run the query" },
     ],
   },
 ];
 
-const PAGES: Readonly<Record<string, "/" | "/traces" | "/logs" | "/sql" | "/status">> = {
+const PAGES: Readonly<
+  Record<string, "/" | "/traces" | "/logs" | "/metrics" | "/targets" | "/cardinality" | "/sql" | "/status">
+> = {
   h: "/",
   t: "/traces",
   l: "/logs",
+  m: "/metrics",
+  a: "/targets",
+  c: "/cardinality",
   s: "/sql",
   i: "/status",
 };

@@ -6,7 +6,7 @@ import {
 } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { PostgreSQL, sql } from "@codemirror/lang-sql";
-import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
+import { bracketMatching, syntaxHighlighting } from "@codemirror/language";
 import { setDiagnostics } from "@codemirror/lint";
 import { EditorState, Prec } from "@codemirror/state";
 import {
@@ -17,47 +17,12 @@ import {
   lineNumbers,
   placeholder,
 } from "@codemirror/view";
-import { tags } from "@lezer/highlight";
 import { useEffect, useRef } from "react";
 
+import { colours, look } from "../../components/codemirror";
 import { columnSource, type Tables } from "./complete";
 
 export type Problem = { line: number; column: number; message: string };
-
-const colours = HighlightStyle.define([
-  { tag: tags.keyword, color: "var(--sql-keyword)", fontWeight: "600" },
-  { tag: [tags.string, tags.special(tags.string)], color: "var(--sql-string)" },
-  { tag: [tags.number, tags.bool, tags.null], color: "var(--sql-number)" },
-  { tag: tags.comment, color: "var(--dim)", fontStyle: "italic" },
-  { tag: [tags.typeName, tags.standard(tags.name)], color: "var(--sql-type)" },
-]);
-
-const look = EditorView.theme({
-  "&": { height: "100%", backgroundColor: "transparent", color: "var(--text)", fontSize: "13px" },
-  "&.cm-focused": { outline: "none" },
-  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6" },
-  ".cm-gutters": { backgroundColor: "transparent", color: "var(--dim)", border: "none" },
-  ".cm-activeLine, .cm-activeLineGutter": {
-    backgroundColor: "color-mix(in srgb, var(--hover) 60%, transparent)",
-  },
-  ".cm-cursor": { borderLeftColor: "var(--text)" },
-  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
-    background: "color-mix(in srgb, var(--accent) 26%, transparent)",
-  },
-  ".cm-tooltip": {
-    background: "var(--raised)",
-    border: "1px solid var(--border-strong)",
-    borderRadius: "6px",
-    boxShadow: "var(--shadow)",
-  },
-  ".cm-tooltip-autocomplete > ul > li[aria-selected]": {
-    background: "var(--selected)",
-    color: "var(--text)",
-  },
-  ".cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", fontSize: "12px" },
-  ".cm-completionDetail": { color: "var(--dim)", fontStyle: "normal" },
-  ".cm-placeholder": { color: "var(--dim)" },
-});
 
 /** A SQL editor; `onRun` is called with the text on Ctrl-Enter. */
 export function Editor({

@@ -1,0 +1,196 @@
+import "./cardinality.css";
+
+import { Link } from "@tanstack/react-router";
+import { IconChartBar } from "@tabler/icons-react";
+
+import { useCardinality, useTsdbStatus } from "../../api/prometheus";
+import { Copy } from "../../components/Copy";
+import { MetricsNav } from "../../components/MetricsNav";
+import { Panel, Stat } from "../../components/Panel";
+import { Empty, Failed, Skeleton } from "../../components/States";
+import { useTitle } from "../../components/useTitle";
+import { formatBytes, formatInteger, formatPercent } from "../../lib/units";
+import { dropRule, toCosts, type Costs } from "./costs";
+
+const LISTED = 50;
+
+export function Cardinality() {
+  useTitle("Cardinality");
+  const ours = useCardinality(LISTED);
+  const tsdb = useTsdbStatus(LISTED);
+  const costs = toCosts(ours.data, tsdb.data);
+  const waiting = ours.isPending || (tsdb.isPending && !ours.data);
+  return (
+    <div className="page">
+      <h1 className="visually-hidden">Cardinality</h1>
+      <MetricsNav />
+      {waiting ? (
+        <Skeleton rows={10} height={26} />
+      ) : !costs ? (
+        <Failed
+          what="What series cost cannot be read"
+          error={tsdb.error ?? ours.error}
+          retry={() => void Promise.all([ours.refetch(), tsdb.refetch()])}
+        />
+      ) : costs.total.series === 0 ? (
+        <section className="panel">
+          <Empty title="No series yet" icon={<IconChartBar size={32} stroke={1.4} aria-hidden />}>
+            <p>
+              Once metrics come, this page says which names and labels cost most.{" "}
+              <Link to="/metrics">How to send them</Link>
+            </p>
+          </Empty>
+        </section>
+      ) : (
+        <Sections costs={costs} />
+      )}
+    </div>
+  );
+}
+
+function Sections({ costs }: { costs: Costs }) {
+  const { total, metrics, labels, pairs } = costs;
+  const top = metrics[0];
+  return (
+    <>
+      <section className="panel stat-strip" aria-label="Summary">
+        <Stat value={formatInteger(total.series)} label="series in the head" />
+        {total.bytes !== null && <Stat value={formatBytes(total.bytes)} label="bytes that they take" />}
+        {total.bytes !== null && total.series > 0 && (
+          <Stat value={formatBytes(total.bytes / total.series)} label="a series" />
+        )}
+        {top && <Stat value={formatPercent(top.series / total.series)} label={`of them are ${top.name}`} />}
+        {labels[0]?.values !== undefined && (
+          <Stat value={formatInteger(labels[0].values)} label={`values of ${labels[0].name}`} />
+        )}
+      </section>
+      <div className="grid two costs">
+        <Panel flush title="Metrics">
+          <CostTable
+            label="Metrics that cost most"
+            head={["Metric", "Series", "Bytes"]}
+            rows={metrics.map((metric) => ({
+              key: metric.name,
+              name: (
+                <Link to="/metrics" search={{ view: "browse", metric: metric.name, find: metric.name }}>
+                  {metric.name}
+                </Link>
+              ),
+              share: metric.series / (total.series || 1),
+              cells: [formatInteger(metric.series), bytes(metric.bytes)],
+              copy: { text: dropRule("metric", metric.name), label: `Copy a rule that drops ${metric.name}` },
+            }))}
+          />
+        </Panel>
+        <Panel flush title="Labels">
+          <CostTable
+            label="Labels that cost most"
+            head={["Label", "Values", "Series", "Bytes"]}
+            rows={labels.map((label) => ({
+              key: label.name,
+              name: (
+                <Link to="/metrics" search={{ q: countBy(label.name), view: "table" }}>
+                  {label.name}
+                </Link>
+              ),
+              share: (label.values ?? 0) / Math.max(1, labels[0]?.values ?? 1),
+              cells: [
+                formatInteger(label.values ?? 0),
+                label.series > 0 ? formatInteger(label.series) : "–",
+                bytes(label.bytes),
+              ],
+              copy: {
+                text: dropRule("label", label.name),
+                label: `Copy a rule that drops the label ${label.name}`,
+              },
+            }))}
+          />
+        </Panel>
+      </div>
+      <Panel flush title="Values with most series">
+        <CostTable
+          label="Label values with most series"
+          head={["Label and value", "Series", "Bytes"]}
+          rows={pairs.map((pair) => ({
+            key: `${pair.name}=${pair.value}`,
+            name: (
+              <Link to="/metrics" search={{ q: seriesBy(pair.name, pair.value), view: "table" }}>
+                {pair.name}=&quot;{pair.value}&quot;
+              </Link>
+            ),
+            share: pair.series / (total.series || 1),
+            cells: [formatInteger(pair.series), bytes(pair.bytes)],
+          }))}
+        />
+      </Panel>
+    </>
+  );
+}
+
+const bytes = (value: number | null) => (value === null ? "–" : formatBytes(value));
+
+/** Which metrics carry the label. */
+const countBy = (label: string) =>
+  label === "__name__"
+    ? 'topk(20, count by (__name__) ({__name__!=""}))'
+    : `topk(20, count by (__name__) ({${quoted(label)}!=""}))`;
+
+const seriesBy = (label: string, value: string) =>
+  `topk(20, count by (__name__) ({${quoted(label)}=${JSON.stringify(value)}}))`;
+
+const quoted = (label: string) => (/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(label) ? label : JSON.stringify(label));
+
+type Row = {
+  key: string;
+  name: React.ReactNode;
+  share: number;
+  cells: string[];
+  copy?: { text: string; label: string };
+};
+
+function CostTable({ label, head, rows }: { label: string; head: string[]; rows: readonly Row[] }) {
+  return (
+    <div className="table-scroll" tabIndex={0} role="region" aria-label={label}>
+      <table className="list cost-table">
+        <thead>
+          <tr>
+            {head.map((name, at) => (
+              <th key={name} scope="col" className={at > 0 ? "right" : ""}>
+                {name}
+              </th>
+            ))}
+            {rows.some((row) => row.copy) && (
+              <th scope="col">
+                <span className="visually-hidden">Rule that drops it</span>
+              </th>
+            )}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={row.key}>
+              <td className="mono cost-name">
+                <span
+                  className="cost-bar"
+                  aria-hidden
+                  style={{ width: `${Math.min(100, row.share * 100)}%` }}
+                />
+                <span className="ellipsis">{row.name}</span>
+              </td>
+              {row.cells.map((cell, at) => (
+                <td key={head[at + 1]} className="right">
+                  {cell}
+                </td>
+              ))}
+              {row.copy && (
+                <td style={{ width: 24 }}>
+                  <Copy text={row.copy.text} label={row.copy.label} />
+                </td>
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

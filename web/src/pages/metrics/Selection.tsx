@@ -1,0 +1,95 @@
+/** A stretch of time of the graph, and where it leads: closer, to its traces, to its logs. */
+
+import { Link } from "@tanstack/react-router";
+import { IconListDetails, IconRoute, IconX, IconZoomIn } from "@tabler/icons-react";
+
+import type { Frame } from "../../charts/TimeChart";
+import { matchersIn, servicesOf, type Labels } from "../../lib/series";
+import { formatPromDuration } from "../../lib/promql";
+import { rangeLabel, rangeText, type Range } from "../../lib/time";
+import { formatDuration } from "../../lib/units";
+
+export function SelectionShade({ frame, range }: { frame: Frame; range: Range }) {
+  const left = Math.max(0, frame.x(range.start));
+  const right = Math.min(frame.width, frame.x(range.end));
+  if (right <= left) return null;
+  return (
+    <div
+      className="selection-shade"
+      aria-hidden
+      style={{ left: frame.left + left, width: right - left, top: frame.top, height: frame.height }}
+    />
+  );
+}
+
+/** Leads by service where all that is shown is of one, else offers each of a few. */
+const SERVICES_MAX = 4;
+
+export function RangeActions({
+  range,
+  stepMs,
+  selected,
+  entries,
+  services,
+  zoom,
+  clear,
+}: {
+  range: Range;
+  stepMs: number;
+  selected: boolean;
+  entries: readonly { expr: string; series: { labels: Labels } }[];
+  services: readonly string[];
+  zoom: (range: Range) => void;
+  clear: () => void;
+}) {
+  const found = servicesOf(
+    entries.map(({ expr, series }) => ({ ...matchersIn(expr), ...series.labels })),
+    services,
+  );
+  const text = rangeText(range);
+  const targets = found.length === 0 || found.length > SERVICES_MAX ? [undefined] : found;
+  return (
+    <div className={`row wrap range-actions ${selected ? "chosen" : ""}`} data-testid="range-actions">
+      <span className="num nowrap">
+        {rangeLabel(text, range.end)}
+        <span className="dim">
+          {" "}
+          · {formatDuration((range.end - range.start) * 1e6)} · step {formatPromDuration(stepMs)}
+        </span>
+      </span>
+      <div className="grow" />
+      {!selected && <span className="dim roomy">Drag over the graph to choose a time</span>}
+      {selected && (
+        <button type="button" className="chip" onClick={() => (clear(), zoom(range))}>
+          <IconZoomIn size={14} aria-hidden />
+          Zoom in
+        </button>
+      )}
+      {targets.map((service) => (
+        <Link
+          key={service ?? ""}
+          className="chip"
+          to="/traces"
+          search={{ ...text, ...(service ? { service } : {}) }}
+          data-testid="range-traces"
+        >
+          <IconRoute size={14} aria-hidden />
+          {service ? `Traces of ${service}` : "Traces in this time"}
+        </Link>
+      ))}
+      <Link
+        className="chip"
+        to="/logs"
+        search={{ ...text, ...(found.length === 1 ? { service: found[0] } : {}) }}
+      >
+        <IconListDetails size={14} aria-hidden />
+        Logs
+      </Link>
+      {selected && (
+        <button type="button" className="icon-button" aria-label="Forget the chosen time" onClick={clear}>
+          <IconX size={14} aria-hidden />
+        </button>
+      )}
+    </div>
+  );
+}
