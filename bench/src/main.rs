@@ -1,6 +1,6 @@
 //! Measures a built `trefoil` from outside: what ingest costs in processor time, what the rows weigh
 //! on disk, how much memory it takes, how long questions wait. The same load can be given to
-//! VictoriaLogs, Loki and Tempo.
+//! VictoriaLogs, Loki and Tempo, samples to Prometheus and VictoriaMetrics.
 //!
 //! Figures are a server's own processor seconds (`utime + stime` of its process, from before the load
 //! until it has stopped and so written everything), so that the load generator beside it does not
@@ -11,6 +11,7 @@
 mod data;
 mod load;
 mod measure;
+mod metrics;
 mod process;
 mod queries;
 mod report;
@@ -49,7 +50,7 @@ struct Run {
     /// Where the table goes, between its marks.
     #[arg(long, default_value = "bench/RESULTS.md")]
     results: PathBuf,
-    /// Measures only some: ingest, queries, sdk, rivals.
+    /// Measures only some: ingest, queries, sdk, rivals, metrics.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
     /// Spans to load for the questions instead of the size's own number.
@@ -93,6 +94,7 @@ enum Part {
     Queries,
     Sdk,
     Rivals,
+    Metrics,
 }
 
 #[tokio::main]
@@ -107,9 +109,9 @@ async fn measure_all(run: Run) -> anyhow::Result<()> {
     let server = run.server.canonicalize().with_context(|| {
         format!("{} is not there: `make bench` builds it", run.server.display())
     })?;
-    let mut plan = match run.size {
-        Size::Small => Plan::SMALL,
-        Size::Full => Plan::FULL,
+    let (mut plan, metrics) = match run.size {
+        Size::Small => (Plan::SMALL, metrics::Size::SMALL),
+        Size::Full => (Plan::FULL, metrics::Size::FULL),
     };
     plan.spans_asked = run.spans.unwrap_or(plan.spans_asked);
     plan.logs_asked = run.logs.unwrap_or(plan.logs_asked);
@@ -128,6 +130,9 @@ async fn measure_all(run: Run) -> anyhow::Result<()> {
     }
     if wanted(Part::Rivals) {
         rivals::measure(plan, &mut table).await?;
+    }
+    if wanted(Part::Metrics) {
+        metrics::measure(&server, metrics, &mut table).await?;
     }
     println!("\n{}", table.markdown());
     // A part of the measurements must not replace the table of all.

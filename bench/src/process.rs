@@ -69,6 +69,11 @@ impl Process {
         self.stat().is_ok_and(|stat| stat.first().is_some_and(|state| state != "Z"))
     }
 
+    /// Kills it without a warning.
+    pub(crate) async fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.context("cannot kill it")
+    }
+
     /// Asks it to stop and waits until it has; returns all the processor seconds of its life.
     pub(crate) async fn stop(mut self) -> anyhow::Result<f64> {
         let kill = format!("kill -TERM {}", self.pid);
@@ -120,7 +125,7 @@ impl Trefoil {
         }
         let mut command = Command::new(binary);
         command.arg("serve").arg("--data-dir").arg(&data);
-        for listener in ["MAIN", "OTLP_GRPC", "OTLP_HTTP"] {
+        for listener in ["MAIN", "OTLP_GRPC", "OTLP_HTTP", "PROMETHEUS"] {
             command.env(format!("TREFOIL_LISTEN_{listener}"), "127.0.0.1:0");
         }
         let log = home.path().join("log");

@@ -115,7 +115,7 @@ fn with_config(binary: &Path, home: &Path, config: &str) -> anyhow::Result<Comma
     Ok(command)
 }
 
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
