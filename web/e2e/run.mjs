@@ -309,6 +309,117 @@ await check("a wrong query says where", page, async () => {
   that(/line 2/i.test(await page.getByTestId("failed").textContent()), "it names line 2");
 });
 
+const prometheus = async (path) => (await api(`/prometheus/api/v1${path}`)).data;
+const REQUESTS = "http_server_request_duration_seconds";
+
+await check("metrics are browsed, and a click asks what fits", page, async () => {
+  await page.goto(`${base}/metrics`);
+  await page.getByTestId("metric-row").first().waitFor();
+  await page.getByTestId("find-metric").fill(REQUESTS);
+  await page.waitForURL(/find=http_server/);
+  await page.getByTestId("metric-row").first().click();
+  await page.waitForURL(/metric=http_server/);
+  await page.getByTestId("metric-preview").locator("canvas").waitFor();
+  await page.getByRole("table", { name: "Labels" }).getByRole("button").first().waitFor();
+  await page.getByTestId("use-metric").first().click();
+  await page.waitForURL(/[?&]q=histogram_quantile/);
+  await page.getByTestId("metrics-graph").locator("canvas").waitFor();
+  await page.getByTestId("query-stats").waitFor();
+});
+
+await check("PromQL completes names, runs by Enter, and says where a fault is", page, async () => {
+  await page.goto(`${base}/metrics`);
+  const editor = page.getByTestId("promql-editor");
+  await editor.click();
+  await editor.pressSequentially("sum(rate(http_server_req");
+  await page.locator(".cm-tooltip-autocomplete li").filter({ hasText: REQUESTS }).first().waitFor();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Control+a");
+  await page.keyboard.insertText("sum by (job) (up)");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/q=sum/);
+  await page.getByTestId("legend").getByRole("button").first().waitFor();
+  await page.goto(`${base}/metrics?q=${encodeURIComponent("sum by (job) rate(up)")}`);
+  await page.getByTestId("query-error").waitFor();
+  that(/column \d+/.test(await page.getByTestId("query-error").textContent()), "it names the column");
+});
+
+await check("several queries are asked at once, hidden and shown as a table", page, async () => {
+  await page.goto(`${base}/metrics?q=up&q2=${encodeURIComponent("count(up)")}`);
+  equal(await page.getByTestId("query-row").count(), 2, "rows");
+  await page.getByTestId("metrics-graph").locator("canvas").waitFor();
+  await page.getByRole("button", { name: "Hide query B" }).click();
+  await page.waitForURL(/hide=2/);
+  await page.getByRole("radio", { name: "Table" }).click();
+  await page.waitForURL(/view=table/);
+  await page.getByTestId("metrics-table").getByRole("row").nth(1).waitFor();
+});
+
+await check("a click in the legend leaves one series, and panels are kept", page, async () => {
+  await page.goto(`${base}/metrics?q=up`);
+  const first = page.getByTestId("legend").getByRole("button").first();
+  await first.click();
+  equal(await first.getAttribute("aria-pressed"), "true", "pressed");
+  await page.getByTestId("pin-panel").click();
+  await page.getByTestId("pinned").locator("canvas").first().waitFor();
+  await page.reload();
+  await page.getByRole("button", { name: /^Take the panel away/ }).click();
+  await until("no panel", async () => (await page.getByTestId("pinned").count()) === 0);
+});
+
+await check("a time of the graph leads to its traces", page, async () => {
+  await page.goto(`${base}/metrics?q=${encodeURIComponent(`sum(rate(${REQUESTS}_count[1m]))`)}`);
+  const over = page.getByTestId("metrics-graph").locator(".u-over");
+  const box = await over.boundingBox();
+  await page.mouse.move(box.x + box.width * 0.5, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.98, box.y + box.height / 2, { steps: 6 });
+  await page.mouse.up();
+  await page.getByRole("button", { name: "Zoom in" }).waitFor();
+  await page.getByTestId("range-traces").first().click();
+  await page.waitForURL(/\/traces\?.*from=\d{13}/);
+  await page.getByTestId("trace-row").first().waitFor();
+});
+
+await check("an exemplar of a spike opens its trace", page, async () => {
+  const expr = `histogram_quantile(0.95, sum by (le) (rate(${REQUESTS}_bucket[1m])))`;
+  const now = Date.now() / 1_000;
+  await until("the server has exemplars", async () => {
+    const query = encodeURIComponent(`${REQUESTS}_bucket`);
+    return (
+      (await prometheus(`/query_exemplars?query=${query}&start=${now - 900}&end=${now + 60}`)).length > 0
+    );
+  });
+  await page.goto(`${base}/metrics?q=${encodeURIComponent(expr)}`);
+  await page.locator(".exemplar-mark").first().waitFor();
+  await page.getByTestId("exemplar-list").locator("summary").click();
+  await page.getByTestId("exemplar-list").getByRole("link").first().click();
+  await page.waitForURL(/\/traces\/[0-9a-f]{32}/);
+  await page.getByTestId("waterfall").waitFor();
+});
+
+await check("targets are listed by pool and filtered by health", page, async () => {
+  await page.goto(`${base}/targets`);
+  await page.getByTestId("pool").first().waitFor();
+  await page.getByRole("radio", { name: /^Up/ }).click();
+  await page.waitForURL(/health=up/);
+  await page.getByTestId("pool").first().waitFor();
+});
+
+await check("the cardinality page leads from a metric to the browser", page, async () => {
+  await page.goto(`${base}/cardinality`);
+  await page.getByRole("region", { name: "Metrics that cost most" }).getByRole("link").first().click();
+  await page.waitForURL(/\/metrics\?.*metric=/);
+  await page.getByTestId("metric-row").first().waitFor();
+});
+
+await check("a browser gets the page at /metrics, a scraper the process's own metrics", page, async () => {
+  const text = await (await fetch(`${base}/metrics`)).text();
+  that(/^# (HELP|TYPE) trefoil_/m.test(text), "a scraper gets metrics");
+  await page.goto(`${base}/metrics`);
+  await page.getByTestId("promql-editor").waitFor();
+});
+
 await check("the palette opens a pasted trace", page, async () => {
   await page.goto(base);
   await page.getByTestId("services").waitFor();
@@ -327,6 +438,9 @@ await check("keys go to pages, and help lists them", page, async () => {
   for (const [key, path] of [
     ["l", "/logs"],
     ["t", "/traces"],
+    ["m", "/metrics"],
+    ["a", "/targets"],
+    ["c", "/cardinality"],
     ["s", "/sql"],
     ["i", "/status"],
     ["h", "/"],
@@ -371,6 +485,14 @@ const PAGES = [
   `/logs?line=${traced.time_unix_ns}.${traced.id}&service=${encodeURIComponent(traced.service)}`,
   "/logs?live=1",
   `/sql?q=${encodeURIComponent("SELECT service, count(*) AS spans FROM spans GROUP BY service")}`,
+  "/metrics",
+  `/metrics?view=browse&metric=${REQUESTS}`,
+  `/metrics?q=${encodeURIComponent(`histogram_quantile(0.95, sum by (le) (rate(${REQUESTS}_bucket[1m])))`)}&q2=up`,
+  `/metrics?style=heatmap&q=${encodeURIComponent(`sum by (le) (rate(${REQUESTS}_bucket[1m]))`)}`,
+  "/metrics?view=table&q=up",
+  "/metrics?q=sum(",
+  "/targets",
+  "/cardinality",
   "/status",
 ];
 
@@ -433,6 +555,10 @@ if (emptyBase) {
       await fresh.getByRole("tab", { name: tab }).click();
       await fresh.getByRole("region", { name: `${tab} snippet` }).waitFor();
     }
+  });
+  await check("an empty server says how to send metrics", fresh, async () => {
+    await fresh.goto(`${emptyBase}/targets`);
+    await fresh.getByTestId("empty").waitFor();
   });
   await check("an empty search says what to do", fresh, async () => {
     for (const path of ["/traces", "/logs"]) {

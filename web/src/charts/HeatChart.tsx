@@ -86,8 +86,9 @@ export function HeatChart({
       counts.forEach((count, column) => {
         if (count <= 0) return;
         context.fillStyle = shade(count / (heat.max || 1), theme);
-        const left = LEFT + ((heat.times[column] ?? 0) - range.start) * scale;
-        context.fillRect(left, top, Math.max(1, cell - 0.5), Math.max(1, rowHeight - 0.5));
+        const left = Math.floor(LEFT + ((heat.times[column] ?? 0) - range.start) * scale);
+        const right = Math.ceil(LEFT + ((heat.times[column] ?? 0) - range.start) * scale + cell);
+        context.fillRect(left, top, Math.max(1, right - left), Math.max(1, rowHeight - 0.5));
       });
     });
   }, [heat, width, height, theme, scale, rowHeight, plot.height, range.start, stepMs]);

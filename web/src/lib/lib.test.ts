@@ -4,7 +4,7 @@ import { csvRow } from "./csv";
 import { highlight, parseJsonBody, wordsOf } from "./highlight";
 import { perSecond, whole } from "./rates";
 import { Ring } from "./ring";
-import { reachable, snippets } from "./snippets";
+import { metricSnippets, reachable, snippets } from "./snippets";
 import { EventStreamParser } from "./sse";
 import { planChart } from "./table";
 import { apiQuery, parseSearch, pick, stringifySearch } from "./url";
@@ -151,6 +151,18 @@ describe("snippets", () => {
         expect(snippet.code.includes("YOUR_KEY"), snippet.name).toBe(key);
       }
     }
+  });
+  test("those of metrics do as well, but for the list of targets", () => {
+    for (const key of [false, true])
+      for (const snippet of metricSnippets({
+        http: "http://10.0.0.5:4318",
+        main: "http://10.0.0.5:3000",
+        key,
+      })) {
+        if (snippet.name === "Scraping") continue;
+        expect(snippet.code, snippet.name).toContain("10.0.0.5:");
+        expect(snippet.code.includes("YOUR_KEY"), snippet.name).toBe(key);
+      }
   });
   test("an endpoint is named as the reader reaches it", () => {
     const check = (endpoint: string | null, host: string, wanted: string | null) =>

@@ -191,7 +191,9 @@ export function metricNames(expr: string): string[] {
     .replace(/\{[^{}]*\}/g, "{}")
     .replace(/\[[^\]]*\]/g, "")
     .replace(/\b(by|without|on|ignoring|group_left|group_right)\s*\([^()]*\)/gi, " ");
-  const found = [...plain.matchAll(/[a-zA-Z_:][a-zA-Z0-9_:]*(?!\s*\(|[a-zA-Z0-9_:])/g)].map(([name]) => name);
+  const found = [
+    ...plain.matchAll(/(?<![a-zA-Z0-9_:.])[a-zA-Z_:][a-zA-Z0-9_:]*(?!\s*\(|[a-zA-Z0-9_:])/g),
+  ].map(([name]) => name);
   return [...new Set(found)].filter((name) => !KEYWORDS.has(name.toLowerCase()));
 }
 

@@ -148,13 +148,17 @@ type Row = {
   copy?: { text: string; label: string };
 };
 
-function CostTable({ label, head, rows }: { label: string; head: string[]; rows: readonly Row[] }) {
+function CostTable({ label, head, rows: given }: { label: string; head: string[]; rows: readonly Row[] }) {
+  // A column that says nothing of any row is left out: not every server tells bytes.
+  const told = head.slice(1).map((_, at) => given.some((row) => row.cells[at] !== "–"));
+  const heads = head.filter((_, at) => at === 0 || told[at - 1]);
+  const rows = given.map((row) => ({ ...row, cells: row.cells.filter((_, at) => told[at]) }));
   return (
     <div className="table-scroll" tabIndex={0} role="region" aria-label={label}>
       <table className="list cost-table">
         <thead>
           <tr>
-            {head.map((name, at) => (
+            {heads.map((name, at) => (
               <th key={name} scope="col" className={at > 0 ? "right" : ""}>
                 {name}
               </th>
@@ -178,7 +182,7 @@ function CostTable({ label, head, rows }: { label: string; head: string[]; rows:
                 <span className="ellipsis">{row.name}</span>
               </td>
               {row.cells.map((cell, at) => (
-                <td key={head[at + 1]} className="right">
+                <td key={heads[at + 1]} className="right">
                   {cell}
                 </td>
               ))}

@@ -1,6 +1,8 @@
 import { IconCircle, IconCircleCheckFilled } from "@tabler/icons-react";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 
+import { useCatalogue } from "../../api/prometheus";
 import type { Status } from "../../api/types";
 import { CodeBlock, Copy } from "../../components/Copy";
 import { Panel } from "../../components/Panel";
@@ -81,6 +83,7 @@ export function FirstData({ status }: { status: Status }) {
         </div>
       </Panel>
       <p className="dim">
+        Metrics have <Link to="/metrics">their own ways in</Link>: Prometheus's remote write, scraping, OTLP.
         No service at hand? <code>trefoil demo</code> starts two with traffic.
       </p>
     </div>
@@ -88,6 +91,7 @@ export function FirstData({ status }: { status: Status }) {
 }
 
 function Checklist({ status }: { status: Status }) {
+  const metrics = useCatalogue().data?.names.length ?? 0;
   const rows = (name: string) => status.tables.find((table) => table.name === name)?.rows ?? 0;
   const steps = [
     { label: "The server runs", done: true, detail: status.version },
@@ -100,6 +104,11 @@ function Checklist({ status }: { status: Status }) {
       label: "First log line",
       done: rows("logs") > 0,
       detail: rows("logs") > 0 ? `${formatInteger(rows("logs"))} lines` : "waiting",
+    },
+    {
+      label: "First metric",
+      done: metrics > 0,
+      detail: metrics > 0 ? `${formatInteger(metrics)} names` : "waiting",
     },
   ];
   return (

@@ -1,6 +1,7 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 
+import { ApiError } from "../../api/client";
 import { useServices } from "../../api/hooks";
 import { useExemplars, type MatrixItem, type RangeAnswer } from "../../api/prometheus";
 import { HeatChart } from "../../charts/HeatChart";
@@ -258,6 +259,7 @@ function HeatView({
         range={range}
         stepMs={stepMs}
         selected={false}
+        drag={false}
         entries={entries}
         services={services.data?.data.services.map((one) => one.service) ?? []}
         zoom={setRange}
@@ -280,6 +282,8 @@ function HeatView({
 function Nothing({ asked, answers }: { asked: readonly Asked[]; answers: Answers }) {
   if (answers.some((answer) => answer.isLoading)) return <Skeleton rows={9} />;
   const failed = answers.find((answer) => answer.isError);
+  if (failed?.error instanceof ApiError && failed.error.code === "bad_data")
+    return <Failed what="There is a fault in the query" error={failed.error} />;
   if (failed)
     return (
       <Failed what="The query was not answered" error={failed.error} retry={() => void failed.refetch()} />

@@ -29,6 +29,7 @@ export function RangeActions({
   range,
   stepMs,
   selected,
+  drag = true,
   entries,
   services,
   zoom,
@@ -37,6 +38,8 @@ export function RangeActions({
   range: Range;
   stepMs: number;
   selected: boolean;
+  /** Whether the graph lets a time be chosen. */
+  drag?: boolean;
   entries: readonly { expr: string; series: { labels: Labels } }[];
   services: readonly string[];
   zoom: (range: Range) => void;
@@ -58,7 +61,7 @@ export function RangeActions({
         </span>
       </span>
       <div className="grow" />
-      {!selected && <span className="dim roomy">Drag over the graph to choose a time</span>}
+      {!selected && drag && <span className="dim roomy">Drag over the graph to choose a time</span>}
       {selected && (
         <button type="button" className="chip" onClick={() => (clear(), zoom(range))}>
           <IconZoomIn size={14} aria-hidden />
