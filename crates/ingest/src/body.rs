@@ -17,6 +17,8 @@ pub(crate) enum Encoding {
     Identity,
     Gzip,
     Zstd,
+    /// A block of snappy, not its frames: remote write's. No name stands for it here.
+    Snappy,
 }
 
 impl Encoding {
@@ -153,7 +155,41 @@ pub(crate) fn decompress(held: Held, encoding: Encoding, rules: &Rules) -> Resul
                 .map_err(|error| Refusal::Internal(format!("no zstd decoder: {error}")))?;
             inflate(held, decoder, "zstd", rules)
         }
+        Encoding::Snappy => unsnap(held, rules),
     }
+}
+
+/// A block of snappy says how long it is without compression, so that nothing is taken for one that
+/// is too large.
+fn unsnap(held: Held, rules: &Rules) -> Result<Held, Refusal> {
+    let Held { bytes: compressed, mut memory } = held;
+    let malformed = |error: snap::Error| Refusal::Malformed {
+        path: String::new(),
+        message: format!("cannot decompress the body as snappy: {error}"),
+    };
+    let len = snap::raw::decompress_len(&compressed).map_err(malformed)?;
+    if len > rules.bytes_max {
+        return Err(Refusal::TooLarge {
+            what: "the decompressed body",
+            bytes_max: rules.bytes_max,
+        });
+    }
+    // No block is over 64 times smaller than what it means; one that says so lies.
+    const RATIO: usize = 64;
+    if len > 64 + RATIO * compressed.len() {
+        return Err(Refusal::Malformed {
+            path: String::new(),
+            message: "cannot decompress the body as snappy: it is shorter than it says".to_owned(),
+        });
+    }
+    let full = |full| Refusal::memory(&full, rules.retry_after);
+    memory.resize(compressed.len() + len).map_err(full)?;
+    let mut out = vec![0; len];
+    let read = snap::raw::Decoder::new().decompress(&compressed, &mut out).map_err(malformed)?;
+    out.truncate(read);
+    drop(compressed);
+    memory.resize(out.len()).map_err(full)?;
+    Ok(Held { bytes: Bytes::from(out), memory })
 }
 
 fn inflate(held: Held, mut decoder: impl Read, name: &str, rules: &Rules) -> Result<Held, Refusal> {

@@ -155,6 +155,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The next value of packed varints; `None` at the end.
+    #[inline]
+    pub(crate) fn next_varint(&mut self) -> Read<Option<u64>> {
+        if self.rest.is_empty() { Ok(None) } else { self.varint().map(Some) }
+    }
+
     #[inline]
     fn tag(&mut self) -> Read<(u32, u8)> {
         let tag = self.varint()?;
@@ -297,6 +303,16 @@ impl Writer {
         self.tag(number, 2);
         self.raw_varint(value.len() as u64);
         self.out.extend_from_slice(value);
+    }
+
+    /// A value inside packed ones, which are opened as a message is.
+    pub(crate) fn packed_varint(&mut self, value: u64) {
+        self.raw_varint(value);
+    }
+
+    /// The same of 8 bytes.
+    pub(crate) fn packed_fixed64(&mut self, value: u64) {
+        self.out.extend_from_slice(&value.to_le_bytes());
     }
 
     /// Starts a message inside this one, to be ended by [`Writer::close`].

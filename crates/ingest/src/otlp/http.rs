@@ -120,11 +120,11 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {
     })
 }
 
-pub(super) fn content_length(headers: &HeaderMap) -> Option<usize> {
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<usize> {
     text(headers, &CONTENT_LENGTH)?.parse().ok()
 }
 
-pub(super) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+pub(crate) fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 

@@ -1,0 +1,361 @@
+//! Remote write through the router, and the codec back and forth.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
+use model::metric::{
+    Batch, Exemplar, Float, Histogram, HistogramSample, Labels, Metadata, MetricType, ResetHint,
+    Span, stale_nan,
+};
+use stdx::clock::Clock;
+use stdx::memory::Budget;
+use tower::ServiceExt as _;
+
+use super::*;
+use crate::metric_sink::{MetricSink, MetricWrite, Rejection, Written};
+use crate::metrics::{MetricLimits, MetricReceiver, MetricReceiverOptions};
+use crate::sink::SinkError;
+
+const NOW_MS: i64 = 1_700_000_000_000;
+
+#[derive(Debug, Default)]
+struct MemorySink {
+    writes: Mutex<Vec<MetricWrite>>,
+    rejects: Vec<Rejection>,
+    refuses_with: Option<SinkError>,
+}
+
+#[async_trait]
+impl MetricSink for MemorySink {
+    async fn write(&self, write: MetricWrite) -> Result<Written, SinkError> {
+        if let Some(error) = &self.refuses_with {
+            return Err(error.clone());
+        }
+        let series = write.batch.series();
+        let (floats, histograms, exemplars) = series.fold((0, 0, 0), |sum, series| {
+            (
+                sum.0 + series.floats.len(),
+                sum.1 + series.histograms.len(),
+                sum.2 + series.exemplars.len(),
+            )
+        });
+        self.writes.lock().expect("not poisoned").push(write);
+        Ok(Written { floats, histograms, exemplars, rejected: self.rejects.clone() })
+    }
+}
+
+struct Server {
+    sink: Arc<MemorySink>,
+    budget: Budget,
+    router: Router,
+}
+
+struct Answer {
+    status: StatusCode,
+    headers: http::HeaderMap,
+    text: String,
+}
+
+impl Server {
+    fn new(sink: MemorySink) -> Server {
+        Server::with(sink, MetricLimits::default(), 64 << 20)
+    }
+
+    fn with(sink: MemorySink, limits: MetricLimits, budget_bytes: usize) -> Server {
+        let sink = Arc::new(sink);
+        let budget = Budget::new("ingest", budget_bytes);
+        let clock = Clock::manual(NOW_MS * 1_000_000);
+        let options = MetricReceiverOptions::new(Arc::clone(&sink) as _, budget.clone(), clock);
+        let receiver = MetricReceiver::new(MetricReceiverOptions { limits, ..options });
+        Server { sink, budget, router: router(receiver) }
+    }
+
+    async fn post(&self, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+        let mut request = Request::post("/api/v1/write");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::from(body)).expect("a valid request");
+        let response = self.router.clone().oneshot(request).await.expect("infallible");
+        let (parts, body) = response.into_parts();
+        let body: Bytes = body.collect().await.expect("in memory").to_bytes();
+        let text = String::from_utf8_lossy(&body).trim_end().to_owned();
+        Answer { status: parts.status, headers: parts.headers, text }
+    }
+
+    fn written(&self) -> String {
+        let writes = self.sink.writes.lock().expect("not poisoned");
+        writes.iter().map(|write| display(&write.batch)).collect()
+    }
+}
+
+impl Answer {
+    fn counts(&self) -> Vec<&str> {
+        [SAMPLES_WRITTEN, HISTOGRAMS_WRITTEN, EXEMPLARS_WRITTEN]
+            .iter()
+            .filter_map(|name| self.headers.get(*name)?.to_str().ok())
+            .collect()
+    }
+}
+
+fn display(batch: &Batch) -> String {
+    let mut text = String::new();
+    for series in batch.series() {
+        text.push_str(&Labels::from_canonical(series.labels).to_string());
+        for Float { timestamp, value, start } in series.floats {
+            text.push_str(&format!(" {value}@{timestamp}"));
+            if *start != 0 {
+                text.push_str(&format!("(since {start})"));
+            }
+        }
+        for HistogramSample { timestamp, start, histogram } in series.histograms {
+            text.push_str(&format!(" {histogram:?}@{timestamp}(since {start})"));
+        }
+        for Exemplar { labels, value, timestamp } in series.exemplars {
+            text.push_str(&format!(" # {labels} {value}@{timestamp}"));
+        }
+        text.push('\n');
+    }
+    for Metadata { metric, kind, help, unit } in batch.all_metadata() {
+        text.push_str(&format!("{metric} {kind:?} {help:?} {unit:?}\n"));
+    }
+    text
+}
+
+fn histogram() -> Histogram {
+    Histogram {
+        reset_hint: ResetHint::Gauge,
+        schema: 3,
+        zero_threshold: 0.001,
+        zero_count: 2.0,
+        count: 12.0,
+        sum: 18.5,
+        positive_spans: vec![Span { offset: -3, length: 2 }, Span { offset: 1, length: 1 }],
+        negative_spans: vec![Span { offset: 0, length: 1 }],
+        positive_buckets: vec![1.0, 5.0, 3.0],
+        negative_buckets: vec![1.0],
+        custom_values: Vec::new(),
+    }
+}
+
+fn full_batch() -> Batch {
+    let mut batch = Batch::new();
+    batch.begin_with(&Labels::from_pairs(&[
+        ("__name__", "http_requests_total"),
+        ("instance", "a:80"),
+        ("größe", &"x".repeat(200)),
+    ]));
+    batch.float(Float { timestamp: NOW_MS, value: 1.5, start: NOW_MS - 9 });
+    batch.float(Float { timestamp: NOW_MS + 1, value: stale_nan(), start: 0 });
+    batch.exemplar(Exemplar {
+        labels: Labels::from_pairs(&[("trace_id", "abc")]),
+        value: 0.25,
+        timestamp: NOW_MS - 1,
+    });
+    batch.begin_with(&Labels::from_pairs(&[("__name__", "latency_seconds")]));
+    batch.histogram(HistogramSample { timestamp: NOW_MS, start: 7, histogram: histogram() });
+    let floats = Histogram {
+        count: 1.25,
+        zero_count: 0.25,
+        positive_spans: vec![Span { offset: 0, length: 2 }],
+        positive_buckets: vec![0.5, 0.5],
+        schema: Histogram::CUSTOM_BUCKETS_SCHEMA,
+        custom_values: vec![1.0, 2.5],
+        ..Histogram::default()
+    };
+    batch.histogram(HistogramSample { timestamp: NOW_MS + 1, start: 0, histogram: floats });
+    for (metric, kind) in
+        [("http_requests_total", MetricType::Counter), ("latency_seconds", MetricType::Histogram)]
+    {
+        let (help, unit) = ("what it is".to_owned(), "seconds".to_owned());
+        batch.metadata(Metadata { metric: metric.to_owned(), kind, help, unit });
+    }
+    batch
+}
+
+const V1: [(&str, &str); 3] = [
+    ("content-type", "application/x-protobuf"),
+    ("content-encoding", "snappy"),
+    ("x-prometheus-remote-write-version", "0.1.0"),
+];
+const V2: [(&str, &str); 3] = [
+    ("content-type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"),
+    ("content-encoding", "snappy"),
+    ("x-prometheus-remote-write-version", "2.0.0"),
+];
+
+#[tokio::test]
+async fn both_versions_are_taken_in_whole() {
+    for (version, headers) in [(Version::V1, V1), (Version::V2, V2)] {
+        let server = Server::new(MemorySink::default());
+        let batch = full_batch();
+        let answer = server.post(&headers, compress(&encode(version, &batch))).await;
+        assert_eq!((answer.status, answer.text.as_str()), (StatusCode::NO_CONTENT, ""));
+        assert_eq!(answer.counts(), ["2", "2", "1"]);
+        let mut expected = display(&batch);
+        if version == Version::V1 {
+            // It has no start timestamps.
+            expected = expected.replace(&format!("(since {})", NOW_MS - 9), "");
+            expected = expected.replace("(since 7)", "(since 0)");
+        }
+        assert_eq!(server.written(), expected);
+        let writes = server.sink.writes.lock().expect("not poisoned");
+        assert_eq!(server.budget.used_bytes(), writes[0].memory.bytes());
+        assert_eq!(writes[0].memory.bytes(), writes[0].batch.size_bytes());
+        let stale = writes[0].batch.series().next().expect("a series").floats[1].value;
+        assert!(model::metric::is_stale(stale));
+    }
+}
+
+#[tokio::test]
+async fn headers_decide_and_may_be_missing() {
+    let server = Server::new(MemorySink::default());
+    let body = compress(&encode(Version::V1, &full_batch()));
+    let check = async |headers: &[(&str, &str)], status: u16, text: &str| {
+        let answer = server.post(headers, body.clone()).await;
+        assert_eq!(answer.status.as_u16(), status, "{headers:?}: {}", answer.text);
+        assert!(answer.text.contains(text), "{}", answer.text);
+    };
+    check(&[], 204, "").await;
+    check(&[("content-type", "application/x-protobuf;proto=prometheus.WriteRequest")], 204, "")
+        .await;
+    check(&[("content-type", "text/plain")], 415, "expected application/x-protobuf").await;
+    check(&[("content-type", "application/x-protobuf;proto=x.Y")], 415, "message x.Y").await;
+    check(&[("content-encoding", "zstd")], 415, "only snappy is acceptable").await;
+    // The other message has no fields in common: nothing is written, nothing is wrong.
+    check(&V2, 204, "").await;
+}
+
+#[tokio::test]
+async fn what_can_be_written_is_and_the_rest_is_told() {
+    let mut batch = Batch::new();
+    let series = |batch: &mut Batch, labels: &[(&str, &str)], timestamp: i64| {
+        batch.begin();
+        labels.iter().for_each(|(name, value)| batch.label(name, value));
+        batch.float(Float { timestamp, value: 1.0, start: 0 });
+    };
+    series(&mut batch, &[("__name__", "good")], NOW_MS);
+    series(&mut batch, &[("job", "no name")], NOW_MS);
+    series(&mut batch, &[("__name__", "twice"), ("a", "1"), ("a", "2")], NOW_MS);
+    series(&mut batch, &[("__name__", "late")], NOW_MS + 700_000);
+    series(&mut batch, &[("__name__", "b"), ("Z", "1")], NOW_MS);
+    let rejects = vec![Rejection {
+        reason: "out of order sample".to_owned(),
+        count: 2,
+        example: r#"{__name__="good"}"#.to_owned(),
+    }];
+    for (version, headers) in [(Version::V1, V1), (Version::V2, V2)] {
+        let server = Server::new(MemorySink { rejects: rejects.clone(), ..MemorySink::default() });
+        let answer = server.post(&headers, compress(&encode(version, &batch))).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert_eq!(answer.counts(), ["2", "0", "0"]);
+        assert_eq!(
+            answer.text.lines().collect::<Vec<_>>(),
+            [
+                r#"invalid metric name or labels for series {job="no name"}"#,
+                r#"invalid labels, a label comes twice for series {__name__="twice", a="1", a="2"}"#,
+                r#"out of bounds for series {__name__="late"}"#,
+                r#"out of order sample for series {__name__="good"} (2 samples)"#,
+            ]
+        );
+        assert_eq!(
+            server.written(),
+            format!("{{__name__=\"good\"}} 1@{NOW_MS}\n{{Z=\"1\", __name__=\"b\"}} 1@{NOW_MS}\n")
+        );
+    }
+}
+
+#[tokio::test]
+async fn broken_bodies_are_refused_with_the_place() {
+    let server = Server::new(MemorySink::default());
+    let check = async |body: Vec<u8>, status: u16, text: &str| {
+        let answer = server.post(&V1, body).await;
+        assert_eq!(answer.status.as_u16(), status, "{}", answer.text);
+        assert!(answer.text.contains(text), "{}", answer.text);
+        assert_eq!(server.budget.used_bytes(), 0);
+    };
+    check(b"no snappy".to_vec(), 400, "cannot decompress the body as snappy").await;
+    check(compress(b"\x0a\x05"), 400, "cannot decode the write request: 5 bytes needed").await;
+    check(compress(b"\x0a\x02\x12\x09"), 400, "timeseries[0]: 9 bytes needed, 0 left").await;
+    // Says that it is 1 GiB, and is not.
+    check(vec![0x80, 0x80, 0x80, 0x80, 0x04, 0], 413, "the decompressed body is over").await;
+    check(vec![0x80, 0x80, 0x80, 0x08, 0], 400, "shorter than it says").await;
+}
+
+#[tokio::test]
+async fn limits_hold_and_memory_is_counted() {
+    let limits = MetricLimits { series_per_body_max: 1, ..MetricLimits::default() };
+    let server = Server::with(MemorySink::default(), limits, 64 << 20);
+    let answer = server.post(&V1, compress(&encode(Version::V1, &full_batch()))).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.text.contains("too many series in one request"), "{}", answer.text);
+    assert_eq!(answer.counts(), ["2", "0", "1"]);
+
+    // A million empty samples are 2 MB on the wire and 24 MB decoded.
+    let mut message = b"\x0a\x0e\x0a\x08__name__\x12\x02up".to_vec();
+    message.extend(std::iter::repeat_n([0x12, 0x00], 1_000_000).flatten());
+    let mut writer = crate::wire::Writer::default();
+    writer.bytes(1, &message);
+    let server = Server::with(MemorySink::default(), MetricLimits::default(), 16 << 20);
+    let answer = server.post(&V1, compress(&writer.finish())).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(server.budget.used_bytes(), 0);
+}
+
+#[tokio::test]
+async fn back_pressure_reaches_the_sender() {
+    let retry_after = Duration::from_millis(2_500);
+    for (error, status, seconds) in [
+        (SinkError::Full { retry_after }, 429, "3"),
+        (SinkError::Unavailable { reason: "disk".to_owned(), retry_after }, 503, "3"),
+        (SinkError::ShuttingDown, 503, "1"),
+    ] {
+        let server = Server::new(MemorySink { refuses_with: Some(error), ..MemorySink::default() });
+        let answer = server.post(&V1, compress(&encode(Version::V1, &full_batch()))).await;
+        assert_eq!(answer.status.as_u16(), status);
+        assert_eq!(answer.headers["retry-after"], seconds);
+        assert_eq!(server.budget.used_bytes(), 0);
+    }
+}
+
+#[test]
+fn labels_behind_samples_and_unpacked_fields_are_read() {
+    let budget = Budget::new("test", 1 << 20);
+    let decode = |version, body: &[u8]| {
+        let memory = budget.reserve(body.len()).expect("room");
+        let (batch, rejected) =
+            decode_write(version, body, &MetricLimits::default(), memory).expect("valid");
+        assert_eq!(rejected, 0);
+        display(&batch)
+    };
+    let mut writer = crate::wire::Writer::default();
+    let series = writer.open(1);
+    let sample = writer.open(2);
+    writer.varint(2, 5);
+    writer.close(sample);
+    let label = writer.open(1);
+    writer.bytes(2, b"up");
+    writer.bytes(1, b"__name__");
+    writer.close(label);
+    writer.close(series);
+    assert_eq!(decode(Version::V1, &writer.finish()), "{__name__=\"up\"} 0@5\n");
+
+    let mut writer = crate::wire::Writer::default();
+    let series = writer.open(5);
+    writer.varint(1, 1);
+    writer.varint(1, 2);
+    writer.varint(6, 3);
+    let sample = writer.open(2);
+    writer.varint(2, 5);
+    writer.close(sample);
+    writer.close(series);
+    ["", "__name__", "up"].iter().for_each(|text| writer.bytes(4, text.as_bytes()));
+    // The created timestamp of before samples had one.
+    assert_eq!(decode(Version::V2, &writer.finish()), "{__name__=\"up\"} 0@5(since 3)\n");
+}
