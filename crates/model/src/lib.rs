@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod attribute;
+pub mod duration;
 pub mod metric;
 mod schema;
 mod tenant;

@@ -1,4 +1,5 @@
-//! What the standard library lacks: time as a value, memory under a ceiling, tasks with a name.
+//! What the standard library lacks: time as a value, memory under a ceiling, tasks with a name,
+//! YAML with places.
 //!
 //! It knows no product noun. Beside the binary it is the only place that reads the clock.
 
@@ -7,3 +8,4 @@
 pub mod clock;
 pub mod memory;
 pub mod task;
+pub mod yaml;
