@@ -3,7 +3,7 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { IconChartLine, IconSearch } from "@tabler/icons-react";
-import { useMemo, useRef } from "react";
+import { useEffect, useMemo, useRef } from "react";
 
 import { useTsdbStatus, type Catalogue } from "../../api/prometheus";
 import { Empty, Failed, Skeleton } from "../../components/States";
@@ -38,7 +38,10 @@ export function Browser({
 }) {
   const found = useMemo(() => search(families, find), [families, find]);
   const counts = useSeriesCounts();
-  const shown = families.find((family) => family.name === chosen) ?? null;
+  const shown =
+    families.find((family) => family.name === chosen) ??
+    families.find((family) => chosen !== null && family.names.includes(chosen)) ??
+    null;
   return (
     <>
       <div className="row wrap panel-tools">
@@ -76,7 +79,7 @@ export function Browser({
         </Empty>
       ) : (
         <div className="browser">
-          <List families={found} counts={counts} chosen={chosen} choose={choose} />
+          <List families={found} counts={counts} chosen={shown?.name ?? null} choose={choose} />
           {shown ? (
             <MetricDetails key={shown.name} family={shown} use={use} hasQuery={hasQuery} />
           ) : (
@@ -94,7 +97,7 @@ function search(families: readonly Family[], find: string): readonly Family[] {
   const words = find.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0) return families;
   return families.filter((family) => {
-    const text = `${family.name} ${family.type} ${family.help}`.toLowerCase();
+    const text = `${family.name} ${family.names.join(" ")} ${family.type} ${family.help}`.toLowerCase();
     return words.every((word) => text.includes(word));
   });
 }
@@ -127,6 +130,13 @@ function List({
     overscan: 12,
   });
   const at = families.findIndex((family) => family.name === chosen);
+  // A link may choose what is far down; a click chooses what is seen.
+  const opened = useRef(false);
+  useEffect(() => {
+    if (at >= 0 && !opened.current) rows.scrollToIndex(at, { align: "center" });
+    opened.current = true;
+  }, [at, rows]);
+  const drawn = rows.getVirtualItems().some((item) => item.index === at);
   const move = (event: React.KeyboardEvent, to: number) => {
     event.preventDefault();
     const next = families[Math.max(0, Math.min(families.length - 1, to))];
@@ -141,7 +151,7 @@ function List({
       role="listbox"
       aria-label="Metrics"
       tabIndex={0}
-      aria-activedescendant={at >= 0 ? `metric-${at}` : undefined}
+      aria-activedescendant={drawn ? `metric-${at}` : undefined}
       onKeyDown={(event) => {
         if (event.key === "ArrowDown" || event.key === "j") move(event, at + 1);
         if (event.key === "ArrowUp" || event.key === "k") move(event, Math.max(0, at - 1));
