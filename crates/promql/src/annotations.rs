@@ -277,12 +277,7 @@ impl Annotations {
             severity: Severity::Info,
             text: format!("{text}{}", named(name)),
             position: Some(at),
-            monotonicity: Some(Monotonicity {
-                first: at_time,
-                last: at_time,
-                forced,
-                samples: 1,
-            }),
+            monotonicity: Some(Monotonicity { first: at_time, last: at_time, forced, samples: 1 }),
         });
     }
 }

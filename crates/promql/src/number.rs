@@ -162,7 +162,10 @@ mod tests {
             (f64::NAN, "NaN", "NaN"),
             (f64::NEG_INFINITY, "-Inf", "-Inf"),
         ] {
-            assert_eq!((format_short(value).as_str(), format_plain(value).as_str()), (short, plain));
+            assert_eq!(
+                (format_short(value).as_str(), format_plain(value).as_str()),
+                (short, plain)
+            );
         }
         assert_eq!(format_open_metrics(1.0), "1.0");
         assert_eq!(format_open_metrics(0.99), "0.99");

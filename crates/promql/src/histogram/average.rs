@@ -33,7 +33,8 @@ impl Average {
     pub fn add(&mut self, next: &Histogram) -> Result<Added, Incompatible> {
         self.count += 1.0;
         if !self.incremental {
-            let before = (!is_safe(next) || !is_safe(&self.total.close())).then(|| self.total.clone());
+            let before =
+                (!is_safe(next) || !self.total.is_below(SAFE)).then(|| self.total.clone());
             let added = self.total.add(next)?;
             let Some(before) = before else { return Ok(added) };
             if !self.total.overflows() {
@@ -47,6 +48,25 @@ impl Average {
         let mut part = Open::new(next);
         part.divide(self.count);
         self.total.merge(part)
+    }
+
+    /// Joins two means.
+    pub fn merge(&mut self, mut other: Average) -> Result<Added, Incompatible> {
+        let count = self.count + other.count;
+        let small = self.total.is_below(SAFE) && other.total.is_below(SAFE);
+        if !self.incremental && !other.incremental && small {
+            self.count = count;
+            return self.total.merge(other.total);
+        }
+        for average in [&mut *self, &mut other] {
+            if !average.incremental {
+                average.total.divide(average.count);
+                average.incremental = true;
+            }
+            average.total.multiply(average.count / count);
+        }
+        self.count = count;
+        self.total.merge(other.total)
     }
 
     /// The mean.

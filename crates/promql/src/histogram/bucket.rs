@@ -36,9 +36,7 @@ pub(crate) fn listed<'a>(
 }
 
 /// The positive buckets from zero outwards, with custom bounds all from the lowest up.
-pub fn positive_buckets(
-    histogram: &Histogram,
-) -> impl Iterator<Item = Bucket> + '_ {
+pub fn positive_buckets(histogram: &Histogram) -> impl Iterator<Item = Bucket> + '_ {
     let custom = histogram.has_custom_buckets();
     listed(&histogram.positive_spans, &histogram.positive_buckets).map(move |(index, count)| {
         let (lower, upper) =
@@ -58,13 +56,7 @@ pub fn negative_buckets(histogram: &Histogram) -> impl Iterator<Item = Bucket> +
     listed(&histogram.negative_spans, &histogram.negative_buckets).map(move |(index, count)| {
         let (lower, upper) =
             (-upper_bound(histogram, index), -upper_bound(histogram, index.saturating_sub(1)));
-        Bucket {
-            lower,
-            upper,
-            lower_inclusive: lower < 0.0,
-            upper_inclusive: upper > 0.0,
-            count,
-        }
+        Bucket { lower, upper, lower_inclusive: lower < 0.0, upper_inclusive: upper > 0.0, count }
     })
 }
 
@@ -84,9 +76,8 @@ pub fn zero_bucket(histogram: &Histogram) -> Bucket {
 /// reach into that one are cut.
 #[must_use]
 pub fn buckets(histogram: &Histogram) -> Vec<Bucket> {
-    let mut all: Vec<Bucket> = Vec::with_capacity(
-        histogram.negative_buckets.len() + histogram.positive_buckets.len() + 1,
-    );
+    let mut all: Vec<Bucket> =
+        Vec::with_capacity(histogram.negative_buckets.len() + histogram.positive_buckets.len() + 1);
     let zero = histogram.zero_threshold;
     let cut = |mut bucket: Bucket| {
         if bucket.upper < 0.0 && bucket.upper > -zero {

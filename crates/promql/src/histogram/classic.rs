@@ -61,11 +61,8 @@ fn make_monotonic(buckets: &mut [ClassicBucket]) -> Option<Forced> {
             bucket.count = previous;
         } else if bucket.count < previous {
             let by = previous - bucket.count;
-            let found = forced.get_or_insert(Forced {
-                lowest: bucket.upper,
-                highest: bucket.upper,
-                by,
-            });
+            let found =
+                forced.get_or_insert(Forced { lowest: bucket.upper, highest: bucket.upper, by });
             found.lowest = found.lowest.min(bucket.upper);
             found.highest = found.highest.max(bucket.upper);
             found.by = found.by.max(by);

@@ -10,7 +10,9 @@ use crate::number::Kahan;
 
 /// Exponential and custom buckets do not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("cannot apply this operation on histograms with a mix of exponential and custom bucket schemas")]
+#[error(
+    "cannot apply this operation on histograms with a mix of exponential and custom bucket schemas"
+)]
 pub struct Incompatible;
 
 /// What was noticed during an addition or subtraction.
@@ -245,8 +247,7 @@ impl Open {
         if self.has_custom_buckets() != other.has_custom_buckets() {
             return Err(Incompatible);
         }
-        let mut added =
-            Added { hints_collide: self.adjust_hint(other.hint), bounds_differ: false };
+        let mut added = Added { hints_collide: self.adjust_hint(other.hint), bounds_differ: false };
         if self.has_custom_buckets() {
             if self.custom_values != other.custom_values {
                 added.bounds_differ = true;
@@ -400,6 +401,13 @@ impl Open {
         if divisor < 0.0 {
             self.hint = ResetHint::Gauge;
         }
+    }
+
+    /// Whether all counts and the sum are smaller.
+    pub(crate) fn is_below(&self, limit: f64) -> bool {
+        let scalars = [self.zero_count, self.count, self.sum];
+        let buckets = self.positive.iter().chain(&self.negative).map(|&(_, count)| count);
+        scalars.into_iter().chain(buckets).all(|count| count.sum.abs() < limit)
     }
 
     /// Whether a count has become infinite.

@@ -46,8 +46,13 @@ pub fn quantile(q: f64, histogram: &Histogram) -> (f64, Observed) {
         all.reverse();
     }
     let mut rank = if forward { q } else { 1.0 - q } * histogram.count;
-    let mut bucket =
-        Bucket { lower: 0.0, upper: 0.0, lower_inclusive: false, upper_inclusive: false, count: 0.0 };
+    let mut bucket = Bucket {
+        lower: 0.0,
+        upper: 0.0,
+        lower_inclusive: false,
+        upper_inclusive: false,
+        count: 0.0,
+    };
     let mut count = 0.0;
     let mut rest = all.iter();
     for &one in rest.by_ref() {

@@ -10,11 +10,8 @@ use crate::number::format_short;
 /// `{count:3, sum:4, [-1,-0.5):1, (0.5,1]:2}`
 #[must_use]
 pub fn format_histogram(histogram: &Histogram) -> String {
-    let mut text = format!(
-        "{{count:{}, sum:{}",
-        format_short(histogram.count),
-        format_short(histogram.sum)
-    );
+    let mut text =
+        format!("{{count:{}, sum:{}", format_short(histogram.count), format_short(histogram.sum));
     let mut add = |bucket: Bucket| {
         let (open, close) = (
             if bucket.lower_inclusive { '[' } else { '(' },

@@ -1,0 +1,90 @@
+//! How the series of two vectors find each other.
+
+use hashbrown::HashMap;
+use model::metric::{Labels, LabelsBuilder, NAME_LABEL};
+
+use super::column::Series;
+use super::value::{is_metadata, without_labels};
+use crate::ast::{BinaryOp, Cardinality, VectorMatching};
+
+/// Operators whose result is another metric.
+pub(crate) fn changes_metric(op: BinaryOp) -> bool {
+    matches!(
+        op,
+        BinaryOp::Add
+            | BinaryOp::Sub
+            | BinaryOp::Mul
+            | BinaryOp::Div
+            | BinaryOp::Mod
+            | BinaryOp::Pow
+            | BinaryOp::Atan2
+    )
+}
+
+/// The labels by which a series is matched, as the user wrote them.
+pub(crate) fn matched_labels(labels: &Labels, matching: &VectorMatching) -> Labels {
+    if matching.on {
+        let kept: Vec<(&str, &str)> = labels
+            .iter()
+            .filter(|(name, _)| matching.labels.iter().any(|label| label == name))
+            .collect();
+        return Labels::from_pairs(&kept);
+    }
+    without_labels(labels, |name| {
+        name == NAME_LABEL || matching.labels.iter().any(|label| label == name)
+    })
+}
+
+/// The series that have the same matching labels.
+#[derive(Debug, Default)]
+pub(crate) struct Match {
+    pub(crate) left: Vec<usize>,
+    pub(crate) right: Vec<usize>,
+}
+
+/// Sorts the series of both sides by their matching labels, in order of their first occurrence.
+pub(crate) fn matches(left: &[Series], right: &[Series], matching: &VectorMatching) -> Vec<Match> {
+    let mut known: HashMap<Labels, usize> = HashMap::with_capacity(left.len());
+    let mut found: Vec<Match> = Vec::new();
+    let mut at = |labels: &Labels, found: &mut Vec<Match>| {
+        *known.entry(matched_labels(labels, matching)).or_insert_with(|| {
+            found.push(Match::default());
+            found.len() - 1
+        })
+    };
+    for (index, series) in left.iter().enumerate() {
+        let at = at(&series.labels, &mut found);
+        found[at].left.push(index);
+    }
+    for (index, series) in right.iter().enumerate() {
+        let at = at(&series.labels, &mut found);
+        found[at].right.push(index);
+    }
+    found
+}
+
+/// The labels of a result, from those of the "many" side and of the "one" side.
+pub(crate) fn result_labels(
+    many: &Labels,
+    one: &Labels,
+    op: BinaryOp,
+    matching: &VectorMatching,
+    drop_metadata: bool,
+) -> Labels {
+    let listed = |name: &str| matching.labels.iter().any(|label| label == name);
+    let drop_metadata = drop_metadata || changes_metric(op);
+    let kept = without_labels(many, |name| {
+        if drop_metadata && is_metadata(name) {
+            return true;
+        }
+        matching.cardinality == Cardinality::OneToOne && matching.on != listed(name)
+    });
+    if matching.include.is_empty() {
+        return kept;
+    }
+    let mut builder = LabelsBuilder::from_labels(&kept);
+    for name in &matching.include {
+        builder.set(name, one.get(name).unwrap_or_default());
+    }
+    builder.build()
+}
