@@ -1,3 +1,21 @@
 //! Model health: drift, data quality and performance statistics over Arrow arrays.
+//!
+//! Built for merging and streaming: a column's past is a [`profile::Profile`] of counters under edges
+//! that the reference froze, and most detectors compute from two of those alone. What needs every
+//! value (rank tests, distances of distribution functions) sorts once and shares one pass.
+//!
+//! It promises the numbers of SciPy, scikit-learn, Evidently and NannyML where it offers their
+//! methods (`testdata/golden.py` makes them again), a typed error or a documented value for any input,
+//! and the same answer for the same input every time. It refuses to read files, to know a server, and
+//! to look at a clock.
 
 #![warn(missing_docs)]
+
+pub mod column;
+pub mod detector;
+mod error;
+pub mod pair;
+pub mod profile;
+pub mod stat;
+
+pub use error::Error;
