@@ -6,6 +6,7 @@
 
 pub mod annotations;
 pub mod ast;
+pub mod ast_json;
 mod calendar;
 pub mod control;
 pub mod duration;
@@ -14,10 +15,13 @@ pub mod error;
 mod eval;
 mod functions;
 pub mod histogram;
+pub mod memory;
 pub mod number;
 pub mod parser;
 pub mod position;
+pub mod prettier;
 mod printer;
+pub mod series;
 pub mod signature;
 pub mod source;
 pub mod text;

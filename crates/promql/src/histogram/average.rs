@@ -33,8 +33,7 @@ impl Average {
     pub fn add(&mut self, next: &Histogram) -> Result<Added, Incompatible> {
         self.count += 1.0;
         if !self.incremental {
-            let before =
-                (!is_safe(next) || !self.total.is_below(SAFE)).then(|| self.total.clone());
+            let before = (!is_safe(next) || !self.total.is_below(SAFE)).then(|| self.total.clone());
             let added = self.total.add(next)?;
             let Some(before) = before else { return Ok(added) };
             if !self.total.overflows() {
