@@ -10,16 +10,21 @@
 #![cfg_attr(test, recursion_limit = "256")]
 
 mod body;
+pub mod discovery;
 pub mod exposition;
 mod format;
 mod limits;
 mod metric_sink;
 mod metrics;
 pub mod otlp;
+mod outgoing;
+pub mod prometheus;
 mod receiver;
 mod refusal;
+pub mod relabel;
 pub mod remote;
 mod report;
+pub mod scrape;
 mod sink;
 mod wire;
 
@@ -27,6 +32,7 @@ pub use format::{Format, UnknownFormat};
 pub use limits::Limits;
 pub use metric_sink::{MetricSink, MetricWrite, Rejection, Written};
 pub use metrics::{MetricLimits, MetricReceiver, MetricReceiverOptions};
+pub use outgoing::{Outgoing, OutgoingError};
 pub use receiver::{Receiver, ReceiverOptions};
 pub use report::{Place, Reason, Report};
 pub use sink::{Sink, SinkError, Write};
