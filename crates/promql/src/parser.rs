@@ -16,15 +16,17 @@ mod modifier;
 mod selector;
 mod token;
 
+pub(crate) use literal::parse_number;
 pub(crate) use selector::matcher_text;
 
 use lexer::Lexer;
-use model::metric::Matcher;
+use model::metric::{Labels, Matcher};
 use token::{Kind, Token};
 
 use crate::ast::{Expr, VectorSelector};
 use crate::error::ParseError;
 use crate::position::PosRange;
+use crate::series;
 
 /// The longest query, bytes.
 pub const QUERY_BYTES_MAX: usize = 1 << 20;
@@ -71,6 +73,13 @@ pub fn parse(query: &str, options: Options) -> Result<Expr, ParseError> {
 /// Reads a selector without range, as the API takes it in `match[]`.
 pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
     parse_vector_selector(text).map(|selector| selector.matchers)
+}
+
+/// Reads the labels of a series at the front of a description, and where they end.
+pub(crate) fn parse_series_labels(text: &str) -> Result<(Labels, usize), ParseError> {
+    let mut parser = Parser::new(text, Options::default())?;
+    let (name, pairs) = parser.series_labels()?;
+    Ok((series::labels_of(name.as_deref(), &pairs), parser.lexer.offset()))
 }
 
 fn parse_vector_selector(text: &str) -> Result<VectorSelector, ParseError> {
@@ -235,3 +244,6 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,9 @@ pub fn quote(text: &str) -> String {
 
 /// A character in single quotes, as Go's `%q`; none at the end of the input.
 pub(crate) fn quote_char(character: Option<char>) -> String {
+    let Some(character) = character else { return "'\u{fffd}'".to_owned() };
     let mut into = String::from("'");
-    put_escaped(&mut into, character.unwrap_or(char::REPLACEMENT_CHARACTER), '\'');
+    put_escaped(&mut into, character, '\'');
     into.push('\'');
     into
 }

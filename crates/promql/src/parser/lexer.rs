@@ -81,6 +81,16 @@ impl<'a> Lexer<'a> {
         if self.in_braces { self.inside_braces() } else { self.statement() }
     }
 
+    /// How much of the input has been cut.
+    pub(crate) fn offset(&self) -> usize {
+        self.position
+    }
+
+    /// Whether a brace stands directly after the last word.
+    pub(crate) fn brace_follows(&self) -> bool {
+        self.peek() == Some(b'{')
+    }
+
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.position).copied()
     }

@@ -149,7 +149,7 @@ impl Parser<'_> {
         if !vector.offset.is_zero() {
             return refuse("no offset modifiers allowed before range");
         }
-        if matches!(vector.at, Some(At::Time(_))) {
+        if vector.at.is_some() {
             return refuse("no @ modifiers allowed before range");
         }
         let end = close.position.end;

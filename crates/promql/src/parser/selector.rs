@@ -137,3 +137,64 @@ pub(crate) fn matcher_text(matcher: &Matcher) -> String {
     };
     format!("{name}{}{}", matcher.op.as_str(), quote(&matcher.value))
 }
+
+impl Parser<'_> {
+    /// The labels of a description of a series: `name{a="b"}`, each part of which may be missing.
+    /// Also where they end.
+    pub(super) fn series_labels(&mut self) -> Parsed<(Option<String>, Vec<(String, String)>)> {
+        const PLACE: &str = "label set";
+        let mut pairs = Vec::new();
+        let mut token = self.peek()?;
+        let mut name = None;
+        if token.is_metric_name() {
+            self.next()?;
+            name = Some(self.text(token).to_owned());
+            if !self.lexer.brace_follows() {
+                return Ok((name, pairs));
+            }
+            token = self.peek()?;
+        }
+        if token.kind != Kind::LeftBrace {
+            return if token.kind == Kind::End {
+                Ok((name, pairs))
+            } else {
+                Err(self.unexpected(token, "series values", ""))
+            };
+        }
+        self.next()?;
+        loop {
+            let first = self.peek()?;
+            if first.kind == Kind::RightBrace {
+                break;
+            }
+            let is_string = first.kind == Kind::String;
+            if !is_string && first.kind != Kind::Identifier {
+                return Err(self.unexpected(first, PLACE, "identifier or \"}\""));
+            }
+            self.next()?;
+            let text = if is_string { self.unquoted(first)? } else { self.text(first).to_owned() };
+            let equal = self.peek()?;
+            if equal.kind == Kind::Assign {
+                self.next()?;
+                let value = self.peek()?;
+                if value.kind != Kind::String {
+                    return Err(self.unexpected(value, PLACE, "string"));
+                }
+                self.next()?;
+                pairs.push((text, self.unquoted(value)?));
+            } else if is_string {
+                pairs.push((NAME_LABEL.to_owned(), text));
+            } else {
+                return Err(self.unexpected(equal, PLACE, "\"=\""));
+            }
+            let after = self.peek()?;
+            match after.kind {
+                Kind::RightBrace => break,
+                Kind::Comma => self.next()?,
+                _ => return Err(self.unexpected(after, PLACE, "\",\" or \"}\"")),
+            };
+        }
+        self.next()?;
+        Ok((name, pairs))
+    }
+}
