@@ -208,7 +208,7 @@ impl Annotations {
     }
 
     pub(crate) fn start_time_overlap(&mut self, name: &str, at: PosRange) {
-        let text = "overlapping start timestamps detected for metric name";
+        let text = "sample has start time that overlaps with previous sample timestamp for metric";
         self.warn(at, format!("{text} {name:?}"));
     }
 

@@ -92,11 +92,7 @@ impl MemorySource {
             (_, Some(before)) if before.histogram.is_stale() => ResetHint::Unknown,
             (_, Some(before)) => {
                 let plain = Histogram { reset_hint: ResetHint::Unknown, ..histogram.clone() };
-                if is_new_chunk(&plain, &before.histogram) {
-                    ResetHint::Reset
-                } else {
-                    ResetHint::NoReset
-                }
+                hint_after(&plain, &before.histogram)
             }
         };
         let histogram = Arc::new(histogram);
@@ -104,13 +100,18 @@ impl MemorySource {
     }
 }
 
-/// Whether Prometheus's store would begin a chunk and call it a reset.
-fn is_new_chunk(now: &Histogram, before: &Histogram) -> bool {
+/// What Prometheus's store says: another layout begins a chunk about which it knows nothing.
+fn hint_after(now: &Histogram, before: &Histogram) -> ResetHint {
     #[expect(clippy::float_cmp, reason = "any change of the layout counts")]
     let layout = now.schema != before.schema
         || now.zero_threshold != before.zero_threshold
         || now.custom_values != before.custom_values;
-    layout || is_reset(now, before)
+    match () {
+        () if now.count < before.count => ResetHint::Reset,
+        () if layout => ResetHint::Unknown,
+        () if is_reset(now, before) => ResetHint::Reset,
+        () => ResetHint::NoReset,
+    }
 }
 
 struct Selected(Vec<(Labels, Arc<Points>)>, i64, i64);

@@ -496,7 +496,7 @@ impl Evaluator<'_> {
         let Some(Kind::Text(label)) = param.map(|param| &param.unmarked().kind) else {
             return Err(QueryError::Execution("count_values needs a label name".to_owned()));
         };
-        if label.is_empty() {
+        if !crate::functions::labels::is_valid_name(label) {
             return Err(QueryError::Execution(format!("invalid label name {label:?}")));
         }
         let vector = self.eval_vector(expr, steps)?;

@@ -281,11 +281,8 @@ impl Evaluator<'_> {
         }
         let found = matches(left, right, matching);
         let (many, one) = if swapped { (right, left) } else { (left, right) };
-        let (fill_many, fill_one) = if swapped {
-            (matching.fill_right, matching.fill_left)
-        } else {
-            (matching.fill_left, matching.fill_right)
-        };
+        // With `group_right` too the left value fills the "many" side.
+        let (fill_many, fill_one) = (matching.fill_left, matching.fill_right);
         // Where a side has nothing at all nothing is compared, not even for being unambiguous.
         let any = |side: &[Series]| {
             let all: Vec<usize> = (0..side.len()).collect();
@@ -427,20 +424,23 @@ impl Joined<'_> {
 
     /// The one series of the "one" side at a step.
     fn partner(&self, one: &[usize], step: usize) -> Result<Option<usize>> {
-        let mut found = None;
+        let mut found: Option<usize> = None;
         for &index in one {
             if !self.one[index].column.has(step) {
                 continue;
             }
             if let Some(first) = found {
                 let side = if self.swapped { "left" } else { "right" };
-                let (first, second): (&Series, &Series) = (&self.one[first], &self.one[index]);
-                let group = matched_labels(&second.labels, self.matching);
+                let (mut first, mut second) = (&self.one[first].labels, &self.one[index].labels);
+                if second < first {
+                    std::mem::swap(&mut first, &mut second);
+                }
+                let group = matched_labels(first, self.matching);
                 return Err(QueryError::Execution(format!(
                     "found duplicate series for the match group {group} on the {side} hand-side \
                      of the operation: [{}, {}];many-to-many matching not allowed: matching \
                      labels must be unique on one side",
-                    second.labels, first.labels
+                    first, second
                 )));
             }
             found = Some(index);

@@ -87,14 +87,14 @@ impl Evaluator<'_> {
             "label_replace" | "label_join" => self.relabel(name, args, steps),
             "histogram_quantile" => {
                 let q = self.eval_scalar(&args[0], steps)?;
-                let at = args[0].position;
-                self.check_quantiles(&q, at);
+                self.check_quantiles(&q, args[0].position);
+                let at = args[1].position;
                 self.histograms(&args[1], &Question::Quantile { q: &q, at }, steps)
             }
             "histogram_fraction" => {
                 let lower = self.eval_scalar(&args[0], steps)?;
                 let upper = self.eval_scalar(&args[1], steps)?;
-                let at = args[0].position;
+                let at = args[2].position;
                 let question = Question::Fraction { lower: &lower, upper: &upper, at };
                 self.histograms(&args[2], &question, steps)
             }
@@ -274,7 +274,7 @@ impl Evaluator<'_> {
         for (what, label) in
             texts[2..].iter().map(|source| ("source", *source)).chain([("destination", target)])
         {
-            if label.is_empty() {
+            if !labels::is_valid_name(label) {
                 return Err(QueryError::Execution(format!(
                     "invalid {what} label name in label_join(): {label}"
                 )));

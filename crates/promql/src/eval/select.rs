@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::metric::{Labels, is_stale};
+use model::metric::{Labels, ResetHint, is_stale};
 
 use super::column::{Column, Steps};
 use super::plan::Selector;
@@ -11,7 +11,10 @@ use super::value::{is_metadata, without_labels};
 use super::{Evaluator, Result, source_error};
 use crate::ast::Extended;
 use crate::control::Control;
+use crate::functions::extended::between;
+use crate::functions::range::About;
 use crate::functions::rate::interpolate;
+use crate::position::PosRange;
 use crate::source::{Points, Select, SeriesSet};
 
 /// What is taken from the sample that a step sees.
@@ -58,6 +61,7 @@ struct Instant<'a> {
     smoothed: bool,
     drops_name: bool,
     with_starts: bool,
+    position: PosRange,
 }
 
 impl Stream for Instant<'_> {
@@ -85,7 +89,9 @@ impl Stream for Instant<'_> {
         points.clear();
         self.set.read(index, points).map_err(|error| source_error(error, self.control))?;
         if self.smoothed {
-            smooth(points, self.look, self.lookback, column);
+            let name = self.set.labels(index).name().unwrap_or_default();
+            let mut about = About { name, position: self.position, notes: &mut scratch.notes };
+            smooth(points, (self.look, self.lookback), &mut about, column);
         } else {
             self.last_before(points, column);
         }
@@ -179,35 +185,71 @@ pub(crate) fn drop_stale(points: &mut Points) {
     }
 }
 
+/// The samples around a time within the lookback: the last one at or before it, the first one at
+/// or after it.
+fn around(
+    count: usize,
+    time: impl Fn(usize) -> i64,
+    next: usize,
+    (now, lookback): (i64, i64),
+) -> (Option<usize>, Option<usize>) {
+    let after = (next < count && time(next) <= now.saturating_add(lookback)).then_some(next);
+    let before =
+        next.checked_sub(1).filter(|&before| time(before) > now.saturating_sub(lookback));
+    (before, after)
+}
+
 /// The value between the samples before and after each step.
-fn smooth(points: &mut Points, look: Look, lookback: i64, column: &mut Column) {
+fn smooth(
+    points: &mut Points,
+    (look, lookback): (Look, i64),
+    about: &mut About<'_>,
+    column: &mut Column,
+) {
     drop_stale(points);
     let (times, values) = (&points.timestamps, &points.values);
-    let mut next = 0;
+    let histograms = &points.histograms;
+    let (mut float, mut histogram) = (0, 0);
     for step in 0..look.steps.count {
         let now = look.at(step);
-        while times.get(next).is_some_and(|&time| time < now) {
-            next += 1;
+        while times.get(float).is_some_and(|&time| time < now) {
+            float += 1;
         }
-        let after = next;
-        if times.get(after) == Some(&now) {
-            column.floats[step] = values[after];
-            continue;
+        while histograms.get(histogram).is_some_and(|one| one.timestamp < now) {
+            histogram += 1;
         }
-        let after =
-            (after < times.len() && times[after] <= now.saturating_add(lookback)).then_some(after);
-        let before =
-            next.checked_sub(1).filter(|&before| times[before] > now.saturating_sub(lookback));
-        column.floats[step] = match (before, after) {
-            (Some(before), Some(after)) => interpolate(
-                (times[before], values[before]),
-                (times[after], values[after]),
-                now,
-                false,
-            ),
-            (Some(before), None) => values[before],
-            _ => continue,
-        };
+        let floats = around(times.len(), |at| times[at], float, (now, lookback));
+        let found =
+            around(histograms.len(), |at| histograms[at].timestamp, histogram, (now, lookback));
+        match (floats, found) {
+            ((None, None), (None, Some(at))) if histograms[at].timestamp == now => {
+                column.set_histogram(step, Arc::clone(&histograms[at].histogram));
+            }
+            ((None, None), (Some(before), None)) => {
+                column.set_histogram(step, Arc::clone(&histograms[before].histogram));
+            }
+            ((None, None), (Some(before), Some(after))) => {
+                let counter = histograms[after].histogram.reset_hint != ResetHint::Gauge;
+                let pair = (&histograms[before], &histograms[after]);
+                if let Some(between) = between(pair.0, pair.1, now, counter, about) {
+                    column.set_histogram(step, Arc::new(between));
+                }
+            }
+            ((None, Some(at)), (None, None)) if times[at] == now => {
+                column.floats[step] = values[at];
+            }
+            ((Some(before), Some(after)), (None, None)) => {
+                let ends = ((times[before], values[before]), (times[after], values[after]));
+                column.floats[step] = if times[after] == now {
+                    values[after]
+                } else {
+                    interpolate(ends.0, ends.1, now, false)
+                };
+            }
+            ((Some(before), None), (None, None)) => column.floats[step] = values[before],
+            ((None, None), _) | (_, (None, None)) => {}
+            _ => about.notes.mixed_range(about.name, about.position),
+        }
     }
 }
 
@@ -269,6 +311,7 @@ impl Evaluator<'_> {
             smoothed,
             drops_name,
             with_starts: self.options.use_start_timestamps,
+            position: selector.of.position,
         }))
     }
 }

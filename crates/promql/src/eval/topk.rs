@@ -161,7 +161,7 @@ impl Evaluator<'_> {
         for &param in params {
             if op == AggregateOp::LimitRatio {
                 if param.is_nan() {
-                    return Err(QueryError::Execution("Ratio value NaN is NaN".to_owned()));
+                    return Err(QueryError::Execution("Ratio value is NaN".to_owned()));
                 }
                 if param.abs() > 1.0 {
                     let capped = param.signum();

@@ -68,7 +68,8 @@ pub(crate) fn rate(window: &Window<'_>, counter: bool, per_second: bool) -> Opti
     Some(if per_second { change / window.seconds() } else { change })
 }
 
-fn between(
+/// The histogram at `time` between two samples.
+pub(crate) fn between(
     one: &HistogramPoint,
     other: &HistogramPoint,
     time: i64,

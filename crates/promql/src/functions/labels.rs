@@ -23,7 +23,7 @@ impl<'a> Replace<'a> {
     ) -> Result<Replace<'a>, String> {
         let compiled = Regex::new(&format!("^(?s:{regex})$"))
             .map_err(|_| format!("invalid regular expression in label_replace(): {regex}"))?;
-        if target.is_empty() {
+        if !is_valid_name(target) {
             return Err(format!("invalid destination label name in label_replace(): {target}"));
         }
         Ok(Replace { target, replacement, source, regex: compiled })
@@ -80,6 +80,11 @@ pub(crate) fn set(series: &mut Series, target: &str, value: &str) {
     if target == NAME_LABEL {
         series.drop_name = false;
     }
+}
+
+/// Any text but the empty one is a name. Bytes that are no text have become U+FFFD in the parser.
+pub(crate) fn is_valid_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('\u{FFFD}')
 }
 
 /// The labels that a selector's equality matchers say.

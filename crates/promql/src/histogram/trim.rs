@@ -15,129 +15,150 @@ pub enum Trim {
     Above,
 }
 
-/// What stays of a bucket, and where those that went are taken to be.
-struct Cut {
-    kept: f64,
+/// What stays of a bucket, and where those observations are taken to be.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    count: f64,
     middle: f64,
 }
 
-/// The count of `bucket` below `value`.
-fn below(bucket: Bucket, value: f64, linear: bool) -> f64 {
-    if value <= bucket.lower {
-        0.0
-    } else if value >= bucket.upper {
-        bucket.count
-    } else if linear {
-        bucket.count * (value - bucket.lower) / (bucket.upper - bucket.lower)
-    } else {
-        bucket.count * part_below(bucket, value)
-    }
+impl Kept {
+    const NOTHING: Kept = Kept { count: 0.0, middle: 0.0 };
 }
 
-fn cut_infinite(trim: Trim, bucket: Bucket, value: f64) -> Cut {
+/// The middle of an interval: arithmetic in custom buckets, geometric in exponential ones.
+fn middle(lower: f64, upper: f64, positive: bool, linear: bool) -> f64 {
+    if lower.is_infinite() {
+        return match upper {
+            upper if upper.is_infinite() => 0.0,
+            upper if upper > 0.0 => upper / 2.0,
+            upper => upper,
+        };
+    }
+    if upper.is_infinite() {
+        return lower;
+    }
+    if linear {
+        return f64::midpoint(lower, upper);
+    }
+    let mean = (lower * upper).abs().sqrt();
+    if positive { mean } else { -mean }
+}
+
+/// Of a bucket without end nobody knows where its observations are: most of the time it goes, or
+/// stays, as a whole.
+fn cut_infinite(trim: Trim, bucket: Bucket, value: f64) -> Kept {
+    let finite = |bound: f64| if bound.is_infinite() { 0.0 } else { bound };
     if bucket.lower == f64::NEG_INFINITY {
-        // A first bucket with a positive bound is taken to begin at zero.
-        let splits = value >= 0.0 && bucket.upper > value && bucket.upper != f64::INFINITY;
+        let part = value / bucket.upper;
         return match trim {
-            Trim::Below if value >= bucket.upper => Cut { kept: bucket.count, middle: 0.0 },
-            Trim::Below if splits => Cut {
-                kept: bucket.count * value / bucket.upper,
-                middle: f64::midpoint(value, bucket.upper),
-            },
-            Trim::Above if value <= bucket.lower => Cut { kept: bucket.count, middle: 0.0 },
-            Trim::Above if splits => {
-                Cut { kept: bucket.count * (1.0 - value / bucket.upper), middle: value / 2.0 }
+            // A first bucket with a positive bound is taken to begin at zero.
+            Trim::Below if value > 0.0 && bucket.upper > 0.0 && bucket.upper != f64::INFINITY => {
+                Kept { count: bucket.count * part, middle: value / 2.0 }
             }
-            _ => Cut { kept: 0.0, middle: bucket.upper },
+            Trim::Below if bucket.upper <= 0.0 => Kept { count: bucket.count, middle: value },
+            Trim::Above if value >= 0.0 && bucket.upper > value && bucket.upper.is_finite() => {
+                let middle = f64::midpoint(value, bucket.upper);
+                Kept { count: bucket.count * (1.0 - part), middle }
+            }
+            _ => Kept { count: 0.0, middle: finite(bucket.upper) },
         };
     }
     match trim {
-        Trim::Above if value <= bucket.lower => Cut { kept: bucket.count, middle: 0.0 },
-        _ => Cut { kept: 0.0, middle: bucket.lower },
+        Trim::Above if value >= bucket.lower => Kept { count: bucket.count, middle: value },
+        _ => Kept { count: 0.0, middle: finite(bucket.lower) },
     }
 }
 
-/// Cuts one bucket: `None` keeps all of it.
-fn cut(trim: Trim, bucket: Bucket, value: f64, custom: bool) -> Option<Cut> {
-    let (outside, inside) = match trim {
-        Trim::Below => (bucket.lower >= value, bucket.upper <= value),
-        Trim::Above => (bucket.upper <= value, bucket.lower >= value),
+/// What stays of one bucket.
+fn cut(trim: Trim, bucket: Bucket, value: f64, (positive, custom): (bool, bool)) -> Kept {
+    let (inside, outside) = match trim {
+        Trim::Below => (bucket.upper <= value, bucket.lower >= value),
+        Trim::Above => (bucket.lower >= value, bucket.upper <= value),
     };
     if inside {
-        return None;
+        let middle = middle(bucket.lower, bucket.upper, positive, custom);
+        return Kept { count: bucket.count, middle };
     }
-    let infinite = bucket.lower == f64::NEG_INFINITY || bucket.upper == f64::INFINITY;
     if outside {
-        let middle = if !custom {
-            (bucket.lower * bucket.upper).sqrt()
-        } else if infinite {
-            cut_infinite(trim, bucket, value).middle
-        } else {
-            f64::midpoint(bucket.lower, bucket.upper)
-        };
-        return Some(Cut { kept: 0.0, middle });
+        return Kept::NOTHING;
     }
-    if infinite {
-        return Some(cut_infinite(trim, bucket, value));
+    if bucket.lower == f64::NEG_INFINITY || bucket.upper == f64::INFINITY {
+        return cut_infinite(trim, bucket, value);
     }
-    let under = below(bucket, value, custom);
-    let (kept, other) = match trim {
-        Trim::Below => (under, bucket.lower),
-        Trim::Above => (bucket.count - under, bucket.upper),
-    };
-    let middle = if custom {
-        f64::midpoint(bucket.lower, bucket.upper)
+    let part = if custom {
+        (value - bucket.lower) / (bucket.upper - bucket.lower)
     } else {
-        (other.abs() * value.abs()).sqrt().copysign(bucket.upper + bucket.lower)
+        part_below(bucket, value)
     };
-    Some(Cut { kept, middle })
+    let below = bucket.count * part;
+    match trim {
+        Trim::Below => {
+            Kept { count: below, middle: middle(bucket.lower, value, positive, custom) }
+        }
+        Trim::Above => Kept {
+            count: bucket.count - below,
+            middle: middle(value, bucket.upper, positive, custom),
+        },
+    }
+}
+
+/// What stays of the bucket around zero, which ends at zero when all others lie on one side.
+fn cut_zero(trim: Trim, zero: Bucket, value: f64, (negative, positive): (bool, bool)) -> Kept {
+    let upper = if negative && !positive { 0.0 } else { zero.upper };
+    let lower = if positive && !negative { 0.0 } else { zero.lower };
+    let whole = Kept { count: zero.count, middle: f64::midpoint(lower, upper) };
+    match trim {
+        Trim::Below if value <= lower => Kept::NOTHING,
+        Trim::Above if value >= upper => Kept::NOTHING,
+        Trim::Below if value >= upper => whole,
+        Trim::Above if value <= lower => whole,
+        Trim::Below => Kept {
+            count: zero.count * ((value - lower) / (upper - lower)),
+            middle: f64::midpoint(lower, value),
+        },
+        Trim::Above => Kept {
+            count: zero.count * ((upper - value) / (upper - lower)),
+            middle: f64::midpoint(value, upper),
+        },
+    }
 }
 
 /// The histogram with only those observations on one side of `value`, as far as its buckets tell.
+/// Where something is cut off, the sum is estimated anew.
 #[must_use]
 pub fn trim(histogram: &Histogram, trim: Trim, value: f64) -> Histogram {
     let custom = histogram.has_custom_buckets();
-    let (mut count, mut removed) = (0.0, 0.0);
-    let (mut has_positive, mut has_negative) = (false, false);
-    let mut apply = |kept: &mut f64, bucket: Bucket| {
-        match cut(trim, bucket, value, custom) {
-            None => {}
-            Some(cut) => {
-                removed += (bucket.count - cut.kept) * cut.middle;
-                *kept = cut.kept;
-            }
-        }
-        count += *kept;
-    };
     let mut trimmed = histogram.clone();
-    for (kept, bucket) in trimmed.positive_buckets.iter_mut().zip(positive_buckets(histogram)) {
-        if bucket.count == 0.0 {
-            continue;
+    let (mut count, mut sum, mut changed) = (0.0, 0.0, false);
+    let mut keep = |old: &mut f64, kept: Kept| {
+        count += kept.count;
+        sum += kept.middle * kept.count;
+        #[expect(clippy::float_cmp, reason = "any change counts")]
+        let differs = *old != kept.count;
+        changed |= differs;
+        *old = kept.count;
+    };
+    let (mut has_positive, mut has_negative) = (false, false);
+    for (old, bucket) in trimmed.positive_buckets.iter_mut().zip(positive_buckets(histogram)) {
+        if bucket.count != 0.0 {
+            has_positive = true;
+            keep(old, cut(trim, bucket, value, (true, custom)));
         }
-        has_negative |= custom && (bucket.upper <= 0.0 || bucket.lower < 0.0);
-        has_positive |= !custom || bucket.upper > 0.0;
-        apply(kept, bucket);
     }
-    for (kept, bucket) in trimmed.negative_buckets.iter_mut().zip(negative_buckets(histogram)) {
+    for (old, bucket) in trimmed.negative_buckets.iter_mut().zip(negative_buckets(histogram)) {
         if bucket.count != 0.0 {
             has_negative = true;
-            apply(kept, bucket);
+            keep(old, cut(trim, bucket, value, (false, custom)));
         }
     }
     if trimmed.zero_count > 0.0 {
-        let under = below(zero_bucket(histogram), value, true);
-        let kept = if trim == Trim::Below { under } else { trimmed.zero_count - under };
-        trimmed.zero_count = kept;
-        count += kept;
+        let sides = (has_negative, has_positive);
+        keep(&mut trimmed.zero_count, cut_zero(trim, zero_bucket(histogram), value, sides));
     }
-    let mut sum = 0.0;
-    if count != 0.0 {
-        sum = histogram.sum - removed;
-        if (!has_negative && sum < 0.0) || (!has_positive && sum > 0.0) {
-            sum = 0.0;
-        }
+    if changed {
+        trimmed.count = count;
+        trimmed.sum = sum;
     }
-    trimmed.count = count;
-    trimmed.sum = sum;
     Open::new(&trimmed).close()
 }
