@@ -78,6 +78,9 @@ pub struct Endpoints {
     /// OTLP over HTTP at its own port; null when it is off.
     #[schema(required)]
     pub otlp_http: Option<String>,
+    /// Prometheus's HTTP API at its own port; null when it is off.
+    #[schema(required)]
+    pub prometheus: Option<String>,
 }
 
 /// A table.

@@ -7,7 +7,9 @@
 
 pub mod otlp;
 pub mod program;
+pub mod prometheus;
 pub mod random;
+pub mod remote_write;
 pub mod sent;
 pub mod server;
 pub mod sql;

@@ -48,7 +48,7 @@ impl Setup {
     pub fn command(&self, data_dir: &Path) -> Command {
         let mut command = command(trefoil());
         command.arg("serve").arg("--data-dir").arg(data_dir);
-        for listener in ["listen.main", "listen.otlp_grpc", "listen.otlp_http"] {
+        for listener in LISTENERS {
             command.env(variable_of(listener), "127.0.0.1:0");
         }
         for (path, value) in &self.settings {
@@ -86,12 +86,17 @@ pub fn variable_of(path: &str) -> String {
     format!("TREFOIL_{}", path.replace('.', "_").to_uppercase())
 }
 
+/// The settings of all ports.
+pub const LISTENERS: [&str; 4] =
+    ["listen.main", "listen.otlp_grpc", "listen.otlp_http", "listen.prometheus"];
+
 /// Where a server listens; each `host:port`.
 #[derive(Debug, Default, Clone)]
 struct Addresses {
     main: String,
     otlp_grpc: String,
     otlp_http: String,
+    prometheus: String,
 }
 
 /// A running server. It is killed when dropped, and its log shown if the test is failing.
@@ -128,6 +133,12 @@ impl Server {
     #[must_use]
     pub fn otlp_http(&self) -> String {
         format!("http://{}", self.addresses.otlp_http)
+    }
+
+    /// The address of Prometheus's port, `http://…`.
+    #[must_use]
+    pub fn prometheus(&self) -> String {
+        format!("http://{}", self.addresses.prometheus)
     }
 
     /// Where its data is.
@@ -243,6 +254,7 @@ impl Server {
             main: address("main")?,
             otlp_grpc: address("otlp_grpc")?,
             otlp_http: address("otlp_http")?,
+            prometheus: address("prometheus")?,
         };
         let ready = format!("http://{}/-/ready", addresses.main);
         let answer = self.http.get(ready).timeout(Duration::from_secs(5)).send().await?;

@@ -58,6 +58,7 @@ pub(crate) struct Config {
     pub(crate) ingest: Ingest,
     pub(crate) storage: Storage,
     pub(crate) retention: BTreeMap<model::Table, Retention>,
+    pub(crate) metrics: Metrics,
     pub(crate) query: Query,
 }
 
@@ -67,6 +68,7 @@ pub(crate) struct Listen {
     pub(crate) main: SocketAddr,
     pub(crate) otlp_grpc: Option<SocketAddr>,
     pub(crate) otlp_http: Option<SocketAddr>,
+    pub(crate) prometheus: Option<SocketAddr>,
 }
 
 /// The process's own log.
@@ -121,11 +123,27 @@ pub(crate) struct Retention {
     pub(crate) bytes: Option<u64>,
 }
 
+/// The engine of metrics.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    /// A `prometheus.yml`.
+    pub(crate) prometheus: Option<PathBuf>,
+    pub(crate) series_max: usize,
+    pub(crate) out_of_order_window: Duration,
+    pub(crate) retention: Retention,
+    /// Selectors and how long their series live.
+    pub(crate) selectors: Vec<(String, Duration)>,
+    pub(crate) five_minutes_after: Option<Duration>,
+    pub(crate) one_hour_after: Option<Duration>,
+}
+
 /// Limits of questions.
 #[derive(Debug, Clone)]
 pub(crate) struct Query {
     pub(crate) timeout: Duration,
     pub(crate) rows_max: usize,
+    pub(crate) samples_max: usize,
+    pub(crate) lookback: Duration,
     pub(crate) running_max: usize,
     pub(crate) queue_max: usize,
     pub(crate) spill_bytes_max: u64,
@@ -227,6 +245,7 @@ fn read(reader: &mut Reader<'_>) -> Config {
             main: reader.address("listen.main"),
             otlp_grpc: reader.optional_address("listen.otlp_grpc"),
             otlp_http: reader.optional_address("listen.otlp_http"),
+            prometheus: reader.optional_address("listen.prometheus"),
         },
         insecure: reader.switch("insecure"),
         data_dir: PathBuf::from(reader.text("data_dir")),
@@ -257,9 +276,20 @@ fn read(reader: &mut Reader<'_>) -> Config {
             ),
             (model::Table::Logs, retention(reader, "retention.logs.age", "retention.logs.bytes")),
         ]),
+        metrics: Metrics {
+            prometheus: reader.optional_text("prometheus.config").map(PathBuf::from),
+            series_max: reader.count("metrics.series_max"),
+            out_of_order_window: reader.duration("metrics.out_of_order_window"),
+            retention: retention(reader, "retention.metrics.age", "retention.metrics.bytes"),
+            selectors: reader.durations("retention.metrics.selectors"),
+            five_minutes_after: reader.optional_duration("retention.metrics.five_minutes_after"),
+            one_hour_after: reader.optional_duration("retention.metrics.one_hour_after"),
+        },
         query: Query {
             timeout: reader.duration("query.timeout"),
             rows_max: reader.count("query.rows_max"),
+            samples_max: reader.count("query.samples_max"),
+            lookback: reader.duration("query.lookback"),
             running_max: reader.count("query.running_max"),
             queue_max: reader.count("query.queue_max"),
             spill_bytes_max: reader.bytes("query.spill_bytes_max") as u64,
@@ -275,6 +305,7 @@ fn contradictions(config: &Config) -> Vec<String> {
         ("listen.main", Some(config.listen.main)),
         ("listen.otlp_grpc", config.listen.otlp_grpc),
         ("listen.otlp_http", config.listen.otlp_http),
+        ("listen.prometheus", config.listen.prometheus),
     ];
     let open = config.insecure || !config.auth_keys.is_empty();
     for (path, address) in listeners {

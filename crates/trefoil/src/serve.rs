@@ -1,6 +1,7 @@
 //! `trefoil serve`: the server's life, from the configuration to a clean end.
 
 mod listeners;
+mod metrics;
 mod server;
 
 use std::path::PathBuf;

@@ -1,6 +1,8 @@
 //! How the parts are joined. Each declares what it needs from outside as a small trait of its own;
 //! here these meet what provides it. This file is the architecture in code.
 
+pub(crate) mod series;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -18,6 +18,8 @@ export type Endpoints = {
   otlp_grpc: string | null;
   /** OTLP over HTTP at its own port; null when it is off. */
   otlp_http: string | null;
+  /** Prometheus's HTTP API at its own port; null when it is off. */
+  prometheus: string | null;
 };
 
 /** What went wrong, for a program (`code`) and for a person (`message`, `hint`). */

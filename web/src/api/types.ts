@@ -21,7 +21,7 @@ export type Status = {
   uptime_s: number;
   tenant: string;
   auth_required: boolean;
-  endpoints: { main: string; otlp_grpc: string | null; otlp_http: string | null };
+  endpoints: { main: string; otlp_grpc: string | null; otlp_http: string | null; prometheus: string | null };
   tables: TableStatus[];
   memory: { resident_bytes: number; limit_bytes: number };
   data_dir?: string | null;

@@ -23,7 +23,7 @@ pub(crate) struct Demo {
 fn demo_command(home: &TempDir) -> Command {
     let mut command = command(trefoil());
     command.arg("demo").arg("--data-dir").arg(home.path().join("data"));
-    for listener in ["MAIN", "OTLP_GRPC", "OTLP_HTTP"] {
+    for listener in ["MAIN", "OTLP_GRPC", "OTLP_HTTP", "PROMETHEUS"] {
         command.env(format!("TREFOIL_LISTEN_{listener}"), "127.0.0.1:0");
     }
     let log = std::fs::File::create(home.path().join("demo.log")).expect("a log file");

@@ -54,7 +54,7 @@ async fn a_second_process_on_the_same_data_is_refused() {
 
 #[tokio::test]
 async fn a_taken_port_is_named_with_its_setting() {
-    for listener in ["listen.main", "listen.otlp_grpc", "listen.otlp_http"] {
+    for listener in e2e::server::LISTENERS {
         let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = taken.local_addr().expect("its address").to_string();
         let home = TempDir::new().expect("a temporary directory");

@@ -1,5 +1,6 @@
 //! Tests of the built binary from outside, one module for each promise.
 
+mod agree;
 mod browser;
 mod crash;
 mod demo;
@@ -7,6 +8,7 @@ mod disk;
 mod hostile;
 mod lifecycle;
 mod memory;
+mod metrics;
 mod open_store;
 mod queries;
 mod sdk;

@@ -87,6 +87,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("listen.otlp_grpc", Kind::OptionalAddress, "127.0.0.1:4317", "OTLP over gRPC."),
     setting("listen.otlp_http", Kind::OptionalAddress, "127.0.0.1:4318", "OTLP over HTTP."),
     setting(
+        "listen.prometheus",
+        Kind::OptionalAddress,
+        "127.0.0.1:9090",
+        "Prometheus's HTTP API at Prometheus's own address, remote write included; the same is \
+         under `/prometheus` of the main port.",
+    ),
+    setting(
         "insecure",
         Kind::Switch,
         "false",
@@ -174,6 +181,26 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "The longest log line; longer ones are cut off and counted.",
     ),
     setting(
+        "prometheus.config",
+        Kind::Text,
+        "",
+        "A `prometheus.yml`: what it scrapes, its rules and where it forwards samples to. Read \
+         again on SIGHUP and `POST /-/reload`.",
+    ),
+    setting(
+        "metrics.series_max",
+        Kind::Count,
+        "5000000",
+        "The most active series of a tenant; samples of further ones are refused.",
+    ),
+    setting(
+        "metrics.out_of_order_window",
+        Kind::Duration,
+        "30m",
+        "Samples may be this much older than the newest of their series. `0s` refuses them, as \
+         Prometheus does by default.",
+    ),
+    setting(
         "storage.url",
         Kind::OptionalUrl,
         "",
@@ -255,12 +282,55 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "off",
         "The oldest log records are removed when their files take more than this.",
     ),
+    setting(
+        "retention.metrics.age",
+        Kind::OptionalDuration,
+        "30d",
+        "Samples older than this are removed.",
+    ),
+    setting(
+        "retention.metrics.bytes",
+        Kind::OptionalBytes,
+        "off",
+        "The oldest blocks of samples are removed when blocks take more than this.",
+    ),
+    setting(
+        "retention.metrics.selectors",
+        Kind::Map,
+        "{}",
+        "Shorter lives for some series: a PromQL selector and a duration each, such as \
+         `{'{job=\"debug\"}': 2d}`.",
+    ),
+    setting(
+        "retention.metrics.five_minutes_after",
+        Kind::OptionalDuration,
+        "off",
+        "Samples older than this are kept as one a series and five minutes.",
+    ),
+    setting(
+        "retention.metrics.one_hour_after",
+        Kind::OptionalDuration,
+        "off",
+        "Samples older than this are kept as one a series and hour.",
+    ),
     setting("query.timeout", Kind::Duration, "30s", "The longest that a question may take."),
     setting(
         "query.rows_max",
         Kind::Count,
         "100000",
         "The most rows of an answer; it says when there would have been more.",
+    ),
+    setting(
+        "query.samples_max",
+        Kind::Count,
+        "50000000",
+        "The most samples that one PromQL query may hold in memory.",
+    ),
+    setting(
+        "query.lookback",
+        Kind::Duration,
+        "5m",
+        "How far back PromQL looks for the last sample of a series.",
     ),
     setting("query.running_max", Kind::Count, "8", "Questions that are answered at once."),
     setting(

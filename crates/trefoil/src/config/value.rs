@@ -39,6 +39,14 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A text, or nothing.
+    pub(super) fn optional_text(&mut self, path: &str) -> Option<String> {
+        self.read(path, |node| match node {
+            Node::Null => Ok(None),
+            node => Ok(Some(as_text(node)?.to_owned()).filter(|text| !text.is_empty())),
+        })
+    }
+
     pub(super) fn switch(&mut self, path: &str) -> bool {
         self.read(path, |node| match as_text(node)? {
             "true" | "yes" | "on" | "1" => Ok(true),
@@ -100,6 +108,18 @@ impl<'a> Reader<'a> {
                 .map(|(key, value)| Ok((key.clone(), as_text(value)?.to_owned())))
                 .collect(),
             _ => Err("expected names and values".to_owned()),
+        })
+    }
+
+    /// Names, and a duration for each.
+    pub(super) fn durations(&mut self, path: &str) -> Vec<(String, Duration)> {
+        self.read(path, |node| match node {
+            Node::Null => Ok(Vec::new()),
+            Node::Map(entries) => entries
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), duration(as_text(value)?)?)))
+                .collect(),
+            _ => Err("expected names and durations".to_owned()),
         })
     }
 

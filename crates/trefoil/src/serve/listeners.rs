@@ -14,6 +14,7 @@ pub(crate) struct Listeners {
     pub(crate) main: TcpListener,
     pub(crate) otlp_grpc: Option<TcpListener>,
     pub(crate) otlp_http: Option<TcpListener>,
+    pub(crate) prometheus: Option<TcpListener>,
     /// What was said about ports that were taken.
     pub(crate) moved: Vec<String>,
 }
@@ -37,7 +38,8 @@ impl Listeners {
         };
         let otlp_grpc = optional("listen.otlp_grpc", listen.otlp_grpc).await?;
         let otlp_http = optional("listen.otlp_http", listen.otlp_http).await?;
-        Ok(Listeners { main, otlp_grpc, otlp_http, moved })
+        let prometheus = optional("listen.prometheus", listen.prometheus).await?;
+        Ok(Listeners { main, otlp_grpc, otlp_http, prometheus, moved })
     }
 }
 

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
 
 use super::Listeners;
+use super::metrics::Metrics;
 use crate::config::{Config, Telemetry};
 use crate::memory::Shares;
 use crate::wiring::{Decoders, Place, ProcessStatus, StoreSink, StoreTables, StoreTail};
@@ -28,6 +29,7 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(10);
 /// A running server.
 pub(crate) struct Server {
     store: Arc<Store>,
+    metrics: Metrics,
     endpoints: api::Endpoints,
     stopping: CancellationToken,
     listening: Vec<JoinHandle<()>>,
@@ -45,13 +47,14 @@ impl Server {
         let endpoints = endpoints(&listeners)?;
         let own_key = format!("own-{}", uuid::Uuid::new_v4());
         let telemetry = telemetry(&config, &endpoints, &own_key)?;
-        let metrics = metrics_recorder()?;
+        let recorder = metrics_recorder()?;
         for moved in &listeners.moved {
             tracing::warn!("{moved}");
         }
         let clock = Clock::system();
         let shares = Shares::of(config.memory_limit);
         let store = Arc::new(open_store(&config, &shares, &clock).await?);
+        let metrics = Metrics::open(&config, &shares, &clock).await?;
         let auth = auth(&config, &own_key);
         let engine = engine(&config, &shares, &store, &clock)?;
         let status = Arc::new(ProcessStatus::new(
@@ -62,31 +65,32 @@ impl Server {
             clock.clone(),
             stopping.clone(),
         ));
-        observe_every_second(&status, &metrics, &stopping);
+        observe_every_second(&status, &recorder, &stopping);
         let tail = StoreTail { store: Arc::clone(&store), stopping: stopping.clone() };
         let api = api::Api {
             engine,
             status,
             tail: Arc::new(tail),
             auth: auth.clone(),
-            metrics: Arc::new(move || metrics.render()),
+            metrics: Arc::new(move || recorder.render()),
             clock: clock.clone(),
         };
         let receiver = receiver(&config, &shares, &store, clock);
-        let listening = serve_all(listeners, api, &receiver, &auth, &stopping)?;
+        let listening = serve_all(listeners, api, &receiver, &metrics, &auth, &stopping)?;
         note_addresses(&config.data_dir, &endpoints)?;
         tracing::info!(address = endpoints.main, data_dir = %config.data_dir.display(), "ready");
-        Ok(Server { store, endpoints, stopping, listening, telemetry })
+        Ok(Server { store, metrics, endpoints, stopping, listening, telemetry })
     }
 
     /// What a person is told at the start.
     pub(crate) fn greeting(&self) -> String {
         let or_off = |address: &Option<String>| address.clone().unwrap_or_else(|| "off".to_owned());
         format!(
-            "Trefoil is ready: {}\n  OTLP gRPC: {}\n  OTLP HTTP: {}\n",
+            "Trefoil is ready: {}\n  OTLP gRPC: {}\n  OTLP HTTP: {}\n  Prometheus: {}\n",
             self.endpoints.main,
             or_off(&self.endpoints.otlp_grpc),
-            or_off(&self.endpoints.otlp_http)
+            or_off(&self.endpoints.otlp_http),
+            or_off(&self.endpoints.prometheus)
         )
     }
 
@@ -97,7 +101,7 @@ impl Server {
 
     /// Stops taking requests, lets running ones end, writes everything to files.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        let Server { store, stopping, listening, telemetry, .. } = self;
+        let Server { store, metrics, stopping, listening, telemetry, .. } = self;
         tracing::info!("stopping");
         // The last own traces are taken in while the ports are still open.
         tokio::task::spawn_blocking(move || telemetry.shutdown()).await?;
@@ -106,6 +110,7 @@ impl Server {
         if tokio::time::timeout(DRAIN_WITHIN, drained).await.is_err() {
             tracing::warn!("some requests did not end in time and are cut off");
         }
+        metrics.stop().await?;
         store.shutdown().await.context("cannot write everything to files; it is in the log")
     }
 }
@@ -123,6 +128,7 @@ fn endpoints(listeners: &Listeners) -> anyhow::Result<api::Endpoints> {
         main: format!("http://{}", address(&listeners.main)?),
         otlp_grpc: optional(&listeners.otlp_grpc)?.map(|address| address.to_string()),
         otlp_http: optional(&listeners.otlp_http)?.map(|address| format!("http://{address}")),
+        prometheus: optional(&listeners.prometheus)?.map(|address| format!("http://{address}")),
     })
 }
 
@@ -272,6 +278,7 @@ fn serve_all(
     listeners: Listeners,
     api: api::Api,
     receiver: &ingest::Receiver,
+    metrics: &Metrics,
     auth: &api::Auth,
     stopping: &CancellationToken,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
@@ -285,7 +292,9 @@ fn serve_all(
         span_names: Vec::new(),
         log_requests: false,
     };
-    let main = sdk::add_tracing_middleware(api::router(api), &options).merge(otlp());
+    let main = sdk::add_tracing_middleware(api::router(api), &options)
+        .merge(otlp())
+        .nest("/prometheus", metrics.router(auth));
     let mut listening = vec![serve_http("main", listeners.main, main, stopping)];
     if let Some(listener) = listeners.otlp_http {
         let healthy = || async { "ok" };
@@ -293,6 +302,9 @@ fn serve_all(
             .route("/-/healthy", axum::routing::get(healthy))
             .route("/-/ready", axum::routing::get(healthy));
         listening.push(serve_http("otlp_http", listener, router, stopping));
+    }
+    if let Some(listener) = listeners.prometheus {
+        listening.push(serve_http("prometheus", listener, metrics.router(auth), stopping));
     }
     if let Some(listener) = listeners.otlp_grpc {
         let router =
@@ -336,6 +348,7 @@ fn note_addresses(data_dir: &Path, endpoints: &api::Endpoints) -> anyhow::Result
         "main": bare(&endpoints.main),
         "otlp_grpc": endpoints.otlp_grpc,
         "otlp_http": endpoints.otlp_http.as_deref().map(bare),
+        "prometheus": endpoints.prometheus.as_deref().map(bare),
     });
     let path = data_dir.join("run.json");
     let new = data_dir.join("run.json.new");

@@ -131,6 +131,7 @@ function Endpoints({ status }: { status: StatusAnswer }) {
     ["Pages, API, OTLP over HTTP", reachable(status.endpoints.main, host)],
     ["OTLP over gRPC", reachable(status.endpoints.otlp_grpc, host)],
     ["OTLP over HTTP", reachable(status.endpoints.otlp_http, host)],
+    ["Prometheus", reachable(status.endpoints.prometheus, host)],
   ] as const;
   return (
     <table className="attributes" aria-label="Endpoints">
