@@ -2,6 +2,7 @@
 
 mod listeners;
 mod metrics;
+mod scraping;
 mod server;
 
 use std::path::PathBuf;

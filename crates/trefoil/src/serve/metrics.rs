@@ -5,8 +5,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use stdx::clock::Clock;
+use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
 
+use super::scraping::{Scraping, reload_on_hangup};
 use crate::config::Config;
 use crate::memory::Shares;
 use crate::wiring::series::MetricsSink;
@@ -16,6 +18,7 @@ use crate::wiring::series::MetricsSink;
 pub(super) struct Metrics {
     pub(super) tsdb: Arc<Tsdb>,
     receiver: ingest::MetricReceiver,
+    scraping: Arc<Scraping>,
 }
 
 impl Metrics {
@@ -24,16 +27,25 @@ impl Metrics {
         config: &Config,
         shares: &Shares,
         clock: &Clock,
+        stopping: &CancellationToken,
     ) -> anyhow::Result<Metrics> {
         let options = options(config, shares);
         let opening = clock.clone();
         let tsdb = tokio::task::spawn_blocking(move || Tsdb::open(options, opening)).await?;
         let tsdb = Arc::new(tsdb.context("cannot open the store of metrics")?);
         let sink = Arc::new(MetricsSink(Arc::clone(&tsdb)));
-        let mut options =
-            ingest::MetricReceiverOptions::new(sink, shares.requests.clone(), clock.clone());
+        let mut options = ingest::MetricReceiverOptions::new(
+            sink.clone(),
+            shares.requests.clone(),
+            clock.clone(),
+        );
         options.body_timeout = config.ingest.body_timeout;
-        Ok(Metrics { tsdb, receiver: ingest::MetricReceiver::new(options) })
+        let path = config.metrics.prometheus.clone();
+        let memory = shares.requests.clone();
+        let scraping = Arc::new(Scraping::start(path, sink, memory, clock.clone()).await?);
+        reload_on_hangup(&scraping, stopping)?;
+        let receiver = ingest::MetricReceiver::new(options);
+        Ok(Metrics { tsdb, receiver, scraping })
     }
 
     /// Prometheus's HTTP API, under whatever prefix it is mounted.
@@ -43,6 +55,7 @@ impl Metrics {
 
     /// Writes all that waits to the log. Requests are refused from here on.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
+        self.scraping.manager().stop().await;
         tokio::task::spawn_blocking(move || self.tsdb.shutdown()).await?;
         Ok(())
     }

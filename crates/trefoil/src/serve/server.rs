@@ -54,7 +54,7 @@ impl Server {
         let clock = Clock::system();
         let shares = Shares::of(config.memory_limit);
         let store = Arc::new(open_store(&config, &shares, &clock).await?);
-        let metrics = Metrics::open(&config, &shares, &clock).await?;
+        let metrics = Metrics::open(&config, &shares, &clock, &stopping).await?;
         let auth = auth(&config, &own_key);
         let engine = engine(&config, &shares, &store, &clock)?;
         let status = Arc::new(ProcessStatus::new(
