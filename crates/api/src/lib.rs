@@ -21,7 +21,8 @@ mod time;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
@@ -97,11 +98,28 @@ pub fn router(api: Api) -> Router {
         .merge(open)
         .with_state(api)
         .fallback(page)
+        .layer(middleware::from_fn(metrics_page))
         .layer(middleware::map_response(no_sniff))
 }
 
+/// At `/metrics` is a page, and are the process's own metrics: a browser that goes there asks for
+/// HTML, a scraper never does. Pages need no key.
+async fn metrics_page(request: Request, next: Next) -> Response {
+    if request.uri().path() != "/metrics" {
+        return next.run(request).await;
+    }
+    let accept = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let mut response = if accept.is_some_and(|accept| accept.contains("text/html")) {
+        page(request.uri().clone(), request).await
+    } else {
+        next.run(request).await
+    };
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+    response
+}
+
 /// What no route answers: a page, or a not-found in JSON.
-async fn page(uri: Uri, request: axum::extract::Request) -> Response {
+async fn page(uri: Uri, request: Request) -> Response {
     let path = uri.path();
     let missing = path == "/api" || path.starts_with("/api/") || path.starts_with("/v1/");
     if missing || !matches!(*request.method(), http::Method::GET | http::Method::HEAD) {

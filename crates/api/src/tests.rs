@@ -565,6 +565,19 @@ async fn other_paths_are_pages_or_not_found_in_json() {
 }
 
 #[tokio::test]
+async fn a_browser_gets_the_page_of_metrics_and_a_scraper_the_metrics() {
+    let check = async |accept: &str| {
+        let request = Request::get("/metrics").header("accept", accept).body(Body::empty());
+        let response = send(api(Auth::default()), request.expect("a request")).await;
+        response.headers()[header::CONTENT_TYPE].to_str().expect("text").to_owned()
+    };
+    let page = check("text/html,application/xhtml+xml,*/*;q=0.8").await;
+    assert_eq!(page, "text/html; charset=utf-8");
+    let metrics = check("application/openmetrics-text;version=1.0.0,*/*;q=0.1").await;
+    assert_eq!(metrics, "text/plain; version=0.0.4; charset=utf-8");
+}
+
+#[tokio::test]
 async fn answers_are_compressed_when_asked() {
     let request = Request::get("/api/v1/fields?table=spans").header("accept-encoding", "zstd");
     let request = request.body(Body::empty()).expect("a request");
