@@ -1,7 +1,9 @@
 //! `trefoil check FILE…`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use anyhow::Context as _;
 
 use crate::command::{print, say_error};
 use crate::config;
@@ -9,23 +11,89 @@ use crate::config;
 /// Arguments of `trefoil check`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Configuration files of the server.
+    /// Configuration files of the server, or `prometheus.yml` files; which one it is is seen by
+    /// the file's keys.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+}
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Server,
+    Prometheus,
 }
 
 /// Says of each file whether it is good, and what is wrong where.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for path in &args.files {
-        let checked = config::load_file(path).and_then(|raw| Ok(raw.parse()?));
-        match checked {
-            Ok(_) => print(&format!("{}: good\n", path.display())),
-            Err(error) => {
-                say_error(&error);
-                code = ExitCode::FAILURE;
-            }
+        let good = check(path).unwrap_or_else(|error| {
+            say_error(&error);
+            false
+        });
+        if !good {
+            code = ExitCode::FAILURE;
         }
     }
     Ok(code)
+}
+
+fn check(path: &Path) -> anyhow::Result<bool> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    match kind_of(&text) {
+        Kind::Server => {
+            config::load_file(path)?.parse()?;
+            print(&format!("{}: good\n", path.display()));
+            Ok(true)
+        }
+        Kind::Prometheus => Ok(prometheus(path)),
+    }
+}
+
+/// As `promtool check config` says it.
+fn prometheus(path: &Path) -> bool {
+    #[expect(clippy::disallowed_methods, reason = "external_labels may name variables")]
+    let environment = |name: &str| std::env::var(name).ok();
+    let verdict = ingest::prometheus::check::check(path, &environment);
+    print(&(verdict.lines.join("\n") + "\n"));
+    for failure in &verdict.failures {
+        say_error(&anyhow::anyhow!("{}", failure.trim_start()));
+    }
+    verdict.failures.is_empty()
+}
+
+/// By the first key that only one of them has; a file without any is the server's.
+fn kind_of(text: &str) -> Kind {
+    const PROMETHEUS: [&str; 9] = [
+        "global",
+        "scrape_configs",
+        "scrape_config_files",
+        "rule_files",
+        "alerting",
+        "remote_write",
+        "remote_read",
+        "otlp",
+        "runtime",
+    ];
+    let mut keys = text.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key);
+    if keys.any(|key| PROMETHEUS.contains(&key)) { Kind::Prometheus } else { Kind::Server }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_told_apart() {
+        for (text, expect) in [
+            ("listen:\n  main: 127.0.0.1:3000\n", Kind::Server),
+            ("", Kind::Server),
+            ("# jobs\nglobal:\n  scrape_interval: 1s\n", Kind::Prometheus),
+            ("scrape_configs: []\n", Kind::Prometheus),
+        ] {
+            assert_eq!(kind_of(text), expect, "{text}");
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! `trefoil query LANGUAGE QUERY`
 
+mod promql;
+
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -23,6 +25,18 @@ pub(crate) struct Args {
     /// The server's main port.
     #[arg(long, env = "TREFOIL_URL", value_name = "URL", default_value = "http://127.0.0.1:3000")]
     url: String,
+    /// PromQL: the time, seconds since 1970 or RFC 3339; now when nothing is said.
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["start", "end"])]
+    time: Option<String>,
+    /// PromQL: the first time of a range.
+    #[arg(long, value_name = "TIME", requires = "end")]
+    start: Option<String>,
+    /// PromQL: the last time of a range.
+    #[arg(long, value_name = "TIME", requires = "start")]
+    end: Option<String>,
+    /// PromQL: the distance of a range's points, such as 30s.
+    #[arg(long, value_name = "DURATION", default_value = "1m")]
+    step: String,
     /// API key, where the server wants one.
     #[arg(long, env = "TREFOIL_API_KEY", value_name = "KEY", hide_env_values = true)]
     api_key: Option<String>,
@@ -33,6 +47,8 @@ pub(crate) struct Args {
 enum Language {
     /// SQL over the tables `spans` and `logs`.
     Sql,
+    /// `PromQL` over the metrics.
+    Promql,
 }
 
 /// Shapes of the answer.
@@ -60,8 +76,10 @@ struct Column {
 
 /// Asks and prints.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let Language::Sql = args.language;
-    let text = ask(&args).await?;
+    let (text, parse): (_, fn(&str) -> anyhow::Result<Answer>) = match args.language {
+        Language::Sql => (ask(&args).await?, parse),
+        Language::Promql => (promql::ask(&args).await?, promql::parse),
+    };
     let printed = match args.format {
         Format::Json => text + "\n",
         Format::Table => table(&parse(&text)?),
