@@ -38,12 +38,12 @@ curl -sS ${http}/v1/logs -H 'content-type: application/json'${auth} -d '{"resour
 function python(endpoints: Endpoints): Snippet {
   return {
     name: "Python",
-    about: "Traces and logs of an unchanged program, by OpenTelemetry's agent.",
+    about: "Traces, logs and metrics of an unchanged program, by OpenTelemetry's agent.",
     file: "shell",
     code: `pip install opentelemetry-distro opentelemetry-exporter-otlp-proto-http
 opentelemetry-bootstrap -a install
 ${environment(endpoints)}
-export OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=otlp OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED=true
+export OTEL_METRICS_EXPORTER=otlp OTEL_LOGS_EXPORTER=otlp OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED=true
 opentelemetry-instrument python app.py`,
   };
 }
@@ -51,11 +51,11 @@ opentelemetry-instrument python app.py`,
 function node(endpoints: Endpoints): Snippet {
   return {
     name: "Node",
-    about: "Traces and logs of an unchanged program, by OpenTelemetry's agent.",
+    about: "Traces, logs and metrics of an unchanged program, by OpenTelemetry's agent.",
     file: "shell",
     code: `npm install @opentelemetry/api @opentelemetry/auto-instrumentations-node
 ${environment(endpoints)}
-export OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=otlp
+export OTEL_METRICS_EXPORTER=otlp OTEL_LOGS_EXPORTER=otlp
 node --require @opentelemetry/auto-instrumentations-node/register app.js`,
   };
 }
@@ -104,7 +104,8 @@ ${exporter}
 service:
   pipelines:
     traces: { receivers: [otlp], exporters: [${name}] }
-    logs: { receivers: [otlp], exporters: [${name}] }`,
+    logs: { receivers: [otlp], exporters: [${name}] }
+    metrics: { receivers: [otlp], exporters: [${name}] }`,
   };
 }
 
@@ -161,7 +162,7 @@ service:
       name: "curl",
       about: "One value of a job that does not live long, in the text format.",
       file: "shell",
-      code: `echo 'batch_rows_total 1234' | curl -sS --data-binary @-${curlAuth} ${main}/prometheus/api/v1/push`,
+      code: `echo 'batch_rows_total 1234' | curl -sS --data-binary @-${curlAuth} ${main}/api/v1/push`,
     },
   ];
 }

@@ -62,7 +62,8 @@ function Sections({ status }: { status: StatusAnswer }) {
           </div>
           <p className="dim" style={{ marginTop: 8 }}>
             Plain Delta tables of Parquet: DuckDB, Polars and Spark read them as they are. Own metrics:{" "}
-            <a href="/metrics">/metrics</a> · API: <a href="/api/v1/openapi.json">openapi.json</a>
+            <code>curl {window.location.origin}/metrics</code> · API:{" "}
+            <a href="/api/v1/openapi.json">openapi.json</a>
           </p>
         </Panel>
       </div>

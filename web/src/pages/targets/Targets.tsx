@@ -274,4 +274,4 @@ function NoTargets({ dropped }: { dropped: number }) {
 }
 
 const SETTING = `prometheus:
-  config_file: prometheus.yml`;
+  config: prometheus.yml`;
