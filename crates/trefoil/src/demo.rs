@@ -43,22 +43,26 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         raw.set("data_dir", "--data-dir", &path.display().to_string());
     }
     raw.set_default("telemetry.traces", "demo", "self");
-    let config = raw.parse()?;
+    let mut config = raw.parse()?;
     let data_dir = config.data_dir.clone();
     let key = raw.first_key();
     let shutdown = stop::on_signal()?;
 
     let listeners = Listeners::bind(&config.listen, Taken::MoveAside).await?;
     let mut said = listeners.moved.clone();
+    let addresses = Addresses::choose(&listeners, &mut said).await?;
+    if config.metrics.prometheus.is_none() {
+        config.metrics.prometheus = Some(addresses.write_config(&data_dir, key.as_deref())?);
+    }
     let server = Server::start(config, listeners, CancellationToken::new()).await?;
     let collector = server.endpoints().otlp_grpc.clone();
     let collector = collector.context("the demo needs listen.otlp_grpc, which is off")?;
     let otlp = Otlp { endpoint: format!("http://{collector}"), key };
-    let system = System::start(&otlp, &data_dir, &mut said).await?;
+    let system = System::start(&otlp, &data_dir, addresses).await?;
     print(&greeting(&server, &system, &said));
 
     let traffic = LoadOptions {
-        target: format!("http://{}", system.fraud_api),
+        target: format!("http://{}", system.addresses.fraud_api),
         requests_per_second: args.requests_per_second,
         ..LoadOptions::default()
     };
@@ -80,21 +84,56 @@ struct Otlp {
     key: Option<String>,
 }
 
+/// Where the parts listen.
+struct Addresses {
+    main: SocketAddr,
+    fraud_api: SocketAddr,
+    preprocessing_api: SocketAddr,
+}
+
+impl Addresses {
+    async fn choose(listeners: &Listeners, said: &mut Vec<String>) -> anyhow::Result<Addresses> {
+        Ok(Addresses {
+            main: listeners.main.local_addr()?,
+            preprocessing_api: free_port(PREPROCESSING_PORT, "preprocessing-service", said).await?,
+            fraud_api: free_port(FRAUD_API_PORT, "fraud-detection-api", said).await?,
+        })
+    }
+
+    /// Writes the `prometheus.yml` by which the server scrapes the services and itself.
+    fn write_config(&self, data_dir: &Path, key: Option<&str>) -> anyhow::Result<PathBuf> {
+        let own = key.map_or_else(String::new, |key| {
+            format!("    authorization: {{credentials: {}}}\n", serde_json::Value::from(key))
+        });
+        let config = format!(
+            "# Written by `trefoil demo` at each start.\n\
+             global:\n  scrape_interval: 5s\n  evaluation_interval: 5s\n\
+             scrape_configs:\n  - job_name: fraud-detection-api\n    \
+             static_configs: [{{targets: ['{}']}}]\n  \
+             - job_name: preprocessing-service\n    static_configs: [{{targets: ['{}']}}]\n  \
+             - job_name: trefoil\n{own}    static_configs: [{{targets: ['{}']}}]\n",
+            self.fraud_api, self.preprocessing_api, self.main
+        );
+        std::fs::create_dir_all(data_dir)?;
+        let path = data_dir.join("demo-prometheus.yml");
+        std::fs::write(&path, config)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
+    }
+}
+
 /// What runs beside the server.
 struct System {
     redis: Redis,
     preprocessing: Child,
     fraud: Child,
-    fraud_api: SocketAddr,
-    preprocessing_api: SocketAddr,
+    addresses: Addresses,
 }
 
 impl System {
-    async fn start(otlp: &Otlp, data_dir: &Path, said: &mut Vec<String>) -> anyhow::Result<System> {
+    async fn start(otlp: &Otlp, data_dir: &Path, addresses: Addresses) -> anyhow::Result<System> {
         let redis = Redis::find().await;
-        let preprocessing_api =
-            free_port(PREPROCESSING_PORT, "preprocessing-service", said).await?;
-        let fraud_api = free_port(FRAUD_API_PORT, "fraud-detection-api", said).await?;
+        let Addresses { fraud_api, preprocessing_api, .. } = addresses;
         let preprocessing =
             service(otlp, &["preprocessing", "--listen", &preprocessing_api.to_string()])?;
         let url = format!("http://{preprocessing_api}");
@@ -106,7 +145,7 @@ impl System {
             arguments.extend(["--redis-url", url]);
         }
         let fraud = service(otlp, &arguments)?;
-        Ok(System { redis, preprocessing, fraud, fraud_api, preprocessing_api })
+        Ok(System { redis, preprocessing, fraud, addresses })
     }
 
     /// The name of the first service that ends without being asked to.
@@ -152,8 +191,8 @@ fn greeting(server: &Server, system: &System, said: &[String]) -> String {
          feature store:         {}\n{said}Open {} in a browser. Ctrl-C ends everything; the data \
          stays.\n",
         server.greeting(),
-        system.fraud_api,
-        system.preprocessing_api,
+        system.addresses.fraud_api,
+        system.addresses.preprocessing_api,
         system.redis.describe(),
         server.endpoints().main,
     )
