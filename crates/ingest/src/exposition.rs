@@ -23,6 +23,10 @@
 mod labels;
 mod line;
 mod number;
+mod starts;
+mod strict;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 

@@ -6,6 +6,8 @@ mod limits;
 pub(crate) mod native;
 pub(crate) mod receiver;
 pub(crate) mod rejections;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use self::limits::MetricLimits;
 pub use self::receiver::{MetricReceiver, MetricReceiverOptions};

@@ -1,12 +1,13 @@
-//! OTLP: traces and logs of OpenTelemetry, over gRPC and HTTP, as protobuf and JSON.
+//! OTLP: traces, logs and metrics of OpenTelemetry, over gRPC and HTTP, as protobuf and JSON.
 //!
-//! A body goes straight from protobuf to Arrow columns, without a tree of structs between: string
+//! A body with traces or logs goes straight from protobuf to Arrow columns, without a tree of structs between: string
 //! columns are views into the body itself. JSON is transcoded to protobuf first, so that there is
 //! one decoder. [`decode`] is a pure function of its arguments; replaying the write-ahead log calls
 //! it again with the same ones and gets the same rows.
 //!
 //! It promises to keep all of OpenTelemetry's data model within [`Limits`], to count and say what it
-//! did not keep, and never to panic. It refuses metrics and profiles until something stores them.
+//! did not keep, and never to panic. Metrics become series, see [`metrics`]; a receiver that has no
+//! place for them refuses them, as it does profiles.
 
 mod attributes;
 mod column;
@@ -15,6 +16,7 @@ pub mod grpc;
 pub mod http;
 mod json;
 mod logs;
+pub mod metrics;
 mod origin;
 mod response;
 mod rows;
@@ -138,6 +140,16 @@ pub fn transcode_json(format: Format, json: &[u8]) -> Result<Bytes, DecodeError>
     json::transcode(message, json)
         .map(Bytes::from)
         .map_err(|json::JsonError { path, problem }| malformed(table, path, problem))
+}
+
+/// The same for an `ExportMetricsServiceRequest`.
+pub(crate) fn transcode_metrics(json: &[u8]) -> Result<Bytes, crate::refusal::Refusal> {
+    json::transcode(&json::METRICS, json).map(Bytes::from).map_err(
+        |json::JsonError { path, problem }| {
+            let message = format!("cannot decode metrics: {}{problem}", at(&path));
+            crate::refusal::Refusal::Malformed { path, message }
+        },
+    )
 }
 
 /// About how much memory [`decode`] takes for this body, beside the body: what should be reserved

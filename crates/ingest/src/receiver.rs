@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::Format;
 use crate::body::{self, Encoding, Held, Rules};
 use crate::limits::Limits;
+use crate::otlp::metrics::OtlpMetrics;
 use crate::otlp::{self, Decoded};
 use crate::refusal::Refusal;
 use crate::report::Report;
@@ -35,6 +36,8 @@ pub struct ReceiverOptions {
     pub body_timeout: Duration,
     /// How long a client should wait when memory is full.
     pub retry_after: Duration,
+    /// Takes metrics in; without it they are refused.
+    pub metrics: Option<OtlpMetrics>,
 }
 
 impl ReceiverOptions {
@@ -49,6 +52,7 @@ impl ReceiverOptions {
             decoders: std::thread::available_parallelism().map_or(2, usize::from),
             body_timeout: Duration::from_secs(30),
             retry_after: Duration::from_secs(1),
+            metrics: None,
         }
     }
 }
@@ -109,6 +113,11 @@ impl Receiver {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.0.options.limits
+    }
+
+    /// What takes metrics in, if they are.
+    pub(crate) fn metrics(&self) -> Option<&OtlpMetrics> {
+        self.0.options.metrics.as_ref()
     }
 
     /// Takes one request in; `open` tells, from the bytes as they came, what they are.

@@ -10,13 +10,13 @@
 
 mod decode;
 mod encode;
-mod http;
+mod receive;
 #[cfg(test)]
 mod tests;
 
 pub use self::decode::{WriteError, decode_write};
 pub use self::encode::{compress, encode};
-pub use self::http::router;
+pub use self::receive::router;
 
 /// Which message a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -55,6 +55,17 @@ impl<'p> SeriesLabels<'p> {
         }
     }
 
+    /// The same labels with bounds and quantiles as they are written.
+    pub(super) fn as_written(self) -> SeriesLabels<'p> {
+        match self.0 {
+            Source::Text { body, key, name, spans, .. } => {
+                let kind = MetricType::Unknown;
+                SeriesLabels(Source::Text { body, key, name, spans, kind })
+            }
+            Source::Canonical(_) => self,
+        }
+    }
+
     /// Names and values without escapes, the metric's name first, the others as they come: not
     /// sorted, perhaps twice, perhaps empty.
     #[must_use]

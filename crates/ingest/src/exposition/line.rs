@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use model::metric::{Labels, LabelsBuilder, MetricType};
 
 use super::labels::{LabelSpan, SeriesLabels, Source, slice, unescape, unescape_help};
+use super::starts::Starts;
+use super::strict::{Sample, Strict};
 use super::{Entry, Error, Format, Options, PageExemplar, Series, number};
 
 /// What a byte may be part of.
@@ -42,6 +44,9 @@ const fn classes() -> [u8; 256] {
     }
 }
 
+/// What the names of creation times end with.
+const CREATED: &str = "_created";
+
 /// What is wrong in a line; where is known by the cursor.
 type Found<T> = Result<T, String>;
 
@@ -57,6 +62,9 @@ pub(super) struct LineParser<'b> {
     name: (usize, usize),
     spans: Vec<LabelSpan>,
     exemplars: Vec<PageExemplar>,
+    /// When creation times are asked for and there are any.
+    starts: Option<Starts>,
+    strict: Option<Box<Strict>>,
 }
 
 /// What a line was found to be, before anything is lent out.
@@ -72,7 +80,7 @@ impl<'b> LineParser<'b> {
     pub(super) fn new(
         body: &'b [u8],
         format: Format,
-        _options: Options,
+        options: Options,
     ) -> Result<LineParser<'b>, Error> {
         let body = simdutf8::compat::from_utf8(body).map_err(|error| Error {
             line: line_of(body, error.valid_up_to()),
@@ -88,6 +96,11 @@ impl<'b> LineParser<'b> {
             name: (0, 0),
             spans: Vec::new(),
             exemplars: Vec::new(),
+            starts: (options.start_timestamps
+                && format == Format::OpenMetrics
+                && memchr::memmem::find(body.as_bytes(), CREATED.as_bytes()).is_some())
+            .then(Starts::default),
+            strict: options.strict.then(|| Box::new(Strict::new(format))),
         })
     }
 
@@ -95,7 +108,7 @@ impl<'b> LineParser<'b> {
         if self.done {
             return None;
         }
-        match self.line() {
+        match self.wanted() {
             Ok(Some(line)) => Some(Ok(self.entry(line))),
             Ok(None) => {
                 self.done = true;
@@ -106,6 +119,117 @@ impl<'b> LineParser<'b> {
                 Some(Err(self.error(problem)))
             }
         }
+    }
+
+    /// The next line that becomes an entry.
+    #[inline]
+    fn wanted(&mut self) -> Found<Option<Line>> {
+        loop {
+            let line = self.line()?;
+            if self.strict.is_some() {
+                self.check(line.as_ref())?;
+            }
+            match &line {
+                Some(Line::Type(_)) if self.starts.is_some() => self.find_starts()?,
+                Some(Line::Sample { .. }) if self.is_created() => continue,
+                _ => {}
+            }
+            return Ok(line);
+        }
+    }
+
+    #[cold]
+    fn check(&mut self, line: Option<&Line>) -> Found<()> {
+        let Some(mut strict) = self.strict.take() else { return Ok(()) };
+        let metric = unescape(slice(self.body, self.name));
+        let checked = match line {
+            None => strict.finish(),
+            Some(Line::Type(kind)) => strict.kind(&metric, *kind),
+            Some(Line::Help(_)) => strict.help(&metric),
+            Some(Line::Unit(unit)) => strict.unit(&metric, slice(self.body, *unit)),
+            Some(Line::Comment(_)) => Ok(()),
+            Some(Line::Sample { key_end, value, timestamp }) => strict.sample(&Sample {
+                labels: self.labels_of(*key_end),
+                value: *value,
+                timestamp: *timestamp,
+                exemplars: &self.exemplars,
+            }),
+        };
+        self.strict = Some(strict);
+        checked
+    }
+
+    fn has_starts(kind: MetricType) -> bool {
+        matches!(kind, MetricType::Counter | MetricType::Histogram | MetricType::Summary)
+    }
+
+    /// Whether the sample at hand is a creation time that its series have already.
+    #[inline]
+    fn is_created(&self) -> bool {
+        self.starts.as_ref().is_some_and(|starts| !starts.is_empty())
+            && slice(self.body, self.name).ends_with(CREATED)
+            && LineParser::has_starts(self.kind)
+    }
+
+    /// Reads the creation times of the family that begins here.
+    fn find_starts(&mut self) -> Found<()> {
+        let Some(mut starts) = self.starts.take() else { return Ok(()) };
+        starts.clear();
+        if LineParser::has_starts(self.kind) {
+            let family = unescape(slice(self.body, self.name)).into_owned();
+            let mut ahead = LineParser {
+                body: self.body,
+                at: self.at,
+                line_start: self.at,
+                openmetrics: true,
+                done: false,
+                kind: MetricType::Unknown,
+                name: (0, 0),
+                spans: Vec::new(),
+                exemplars: Vec::new(),
+                starts: None,
+                strict: None,
+            };
+            while ahead.goes_to_created(&family) {
+                // What is wrong is found when it is its turn.
+                let Ok(Line::Sample { key_end, value, .. }) = ahead.sample() else { break };
+                #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+                let start = (value * 1_000.0) as i64;
+                starts.insert(ahead.labels_of(key_end), start);
+            }
+        }
+        self.starts = Some(starts);
+        Ok(())
+    }
+
+    /// Goes to the family's next creation time; `false` at the family's end.
+    fn goes_to_created(&mut self, family: &str) -> bool {
+        loop {
+            let rest = self.body.get(self.at..).unwrap_or("");
+            if rest.is_empty() || rest.starts_with("# TYPE ") || rest.starts_with("# EOF") {
+                return false;
+            }
+            self.line_start = self.at;
+            let name = rest.strip_prefix("{\"").unwrap_or(rest);
+            if name.strip_prefix(family).is_some_and(|rest| rest.starts_with(CREATED)) {
+                return true;
+            }
+            match memchr::memchr(b'\n', rest.as_bytes()) {
+                Some(end) => self.at += end + 1,
+                None => return false,
+            }
+        }
+    }
+
+    #[inline]
+    fn labels_of(&self, key_end: usize) -> SeriesLabels<'_> {
+        SeriesLabels(Source::Text {
+            body: self.body,
+            key: slice(self.body, (self.line_start, key_end)),
+            name: self.name,
+            spans: &self.spans,
+            kind: self.kind,
+        })
     }
 
     #[cold]
@@ -134,19 +258,11 @@ impl<'b> LineParser<'b> {
                 Entry::Unit { metric: metric(), unit: Cow::Borrowed(slice(self.body, text)) }
             }
             Line::Comment(text) => Entry::Comment(slice(self.body, text)),
-            Line::Sample { key_end, value, timestamp } => Entry::Series(Series {
-                labels: SeriesLabels(Source::Text {
-                    body: self.body,
-                    key: slice(self.body, (self.line_start, key_end)),
-                    name: self.name,
-                    spans: &self.spans,
-                    kind: self.kind,
-                }),
-                value,
-                timestamp,
-                start: 0,
-                exemplars: &self.exemplars,
-            }),
+            Line::Sample { key_end, value, timestamp } => {
+                let labels = self.labels_of(key_end);
+                let start = self.starts.as_ref().map_or(0, |starts| starts.of(labels));
+                Entry::Series(Series { labels, value, timestamp, start, exemplars: &self.exemplars })
+            }
         }
     }
 
@@ -272,7 +388,12 @@ impl<'b> LineParser<'b> {
     fn comma(&mut self) -> Found<()> {
         self.skip_blanks();
         match self.peek() {
-            b',' => self.at += 1,
+            b',' => {
+                self.at += 1;
+                if self.openmetrics && self.strict.is_some() && self.peek() == b'}' {
+                    return Err("expected label name".to_owned());
+                }
+            }
             b'}' => {}
             _ if self.openmetrics => return Err("expected comma or brace close".to_owned()),
             _ => {}

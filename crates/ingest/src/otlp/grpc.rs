@@ -1,4 +1,4 @@
-//! OTLP over gRPC: the `Export` methods of the trace and logs services.
+//! OTLP over gRPC: the `Export` methods of the trace, logs and metrics services.
 //!
 //! Unary calls are simple enough to be read here: a flag, a length and the message. So bodies are
 //! counted against the memory budget before they are read, and the decoder gets the bytes as they
@@ -25,9 +25,10 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use super::http::{content_length, text};
-use super::response::{export_protobuf, grpc_status};
+use super::response::{export_protobuf, grpc_status, metrics_protobuf};
 use crate::Format;
 use crate::body::Encoding;
+use crate::metrics::receiver::MetricRequest;
 use crate::receiver::{self, Payload, Receiver};
 use crate::refusal::Refusal;
 
@@ -72,21 +73,35 @@ async fn logs(State(receiver): State<Receiver>, request: Request) -> Response {
     export(receiver, Format::OtlpLogs, request).await
 }
 
-async fn metrics() -> Response {
-    refuse(&Refusal::NotFound(super::METRICS_MESSAGE))
+async fn metrics(State(receiver): State<Receiver>, request: Request) -> Response {
+    let Some(metrics) = receiver.metrics() else {
+        return refuse(&Refusal::NotFound(super::METRICS_MESSAGE));
+    };
+    let (parts, body) = request.into_parts();
+    if !is_grpc(&parts.headers) {
+        return not_grpc();
+    }
+    let encoding = encoding(&parts.headers);
+    let request = MetricRequest {
+        protocol: "otlp_grpc",
+        tenant: parts.extensions.get::<Tenant>().cloned().unwrap_or_default(),
+        declared_bytes: content_length(&parts.headers),
+        body,
+    };
+    match metrics.receive(request, move |bytes| unframe(bytes, &encoding)).await {
+        Ok(written) => accepted(&metrics_protobuf(&written)),
+        Err(refusal) => refuse(&refusal),
+    }
 }
 
 async fn unknown() -> Response {
-    refuse(&Refusal::NotFound("there is no such method, only OTLP's trace and log exports"))
+    refuse(&Refusal::NotFound("there is no such method, only OTLP's exports of traces, logs and metrics"))
 }
 
 async fn export(receiver: Receiver, format: Format, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let content_type = text(&parts.headers, &CONTENT_TYPE).unwrap_or("");
-    if !content_type.starts_with("application/grpc") {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return response;
+    if !is_grpc(&parts.headers) {
+        return not_grpc();
     }
     let encoding = encoding(&parts.headers);
     let request = receiver::Request {
@@ -100,6 +115,16 @@ async fn export(receiver: Receiver, format: Format, request: Request) -> Respons
         Ok(report) => accepted(&export_protobuf(format.table(), &report)),
         Err(refusal) => refuse(&refusal),
     }
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    text(headers, &CONTENT_TYPE).unwrap_or("").starts_with("application/grpc")
+}
+
+fn not_grpc() -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response
 }
 
 fn encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {

@@ -1,4 +1,4 @@
-//! OTLP over HTTP: `POST /v1/traces` and `/v1/logs`, protobuf and JSON.
+//! OTLP over HTTP: `POST /v1/traces`, `/v1/logs` and `/v1/metrics`, protobuf and JSON.
 //!
 //! Specification: <https://opentelemetry.io/docs/specs/otlp/#otlphttp>.
 
@@ -14,9 +14,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use model::Tenant;
 use tower_http::cors::{AllowHeaders, Any, CorsLayer};
 
-use super::response::{code, export_json, export_protobuf, status_json, status_protobuf};
+use super::metrics::OtlpMetrics;
+use super::response::{
+    code, export_json, export_protobuf, metrics_json, metrics_protobuf, status_json,
+    status_protobuf,
+};
 use crate::Format;
 use crate::body::Encoding;
+use crate::metrics::receiver::MetricRequest;
 use crate::receiver::{self, Payload, Receiver};
 use crate::refusal::Refusal;
 use crate::report::Report;
@@ -46,10 +51,56 @@ async fn logs(State(receiver): State<Receiver>, request: Request) -> Response {
     export(receiver, Format::OtlpLogs, request).await
 }
 
-async fn metrics(request: Request) -> Response {
-    let media_type = MediaType::of(request.headers()).unwrap_or(MediaType::JSON);
-    let refusal = Refusal::NotFound(super::METRICS_MESSAGE);
-    refused(media_type, StatusCode::NOT_FOUND, &refusal)
+async fn metrics(State(receiver): State<Receiver>, request: Request) -> Response {
+    match receiver.metrics() {
+        Some(metrics) => export_metrics(metrics, request).await,
+        None => {
+            let media_type = MediaType::of(request.headers()).unwrap_or(MediaType::JSON);
+            let refusal = Refusal::NotFound(super::METRICS_MESSAGE);
+            refused(media_type, StatusCode::NOT_FOUND, &refusal)
+        }
+    }
+}
+
+/// The route of Prometheus's own OTLP receiver, `POST /api/v1/otlp/v1/metrics`. Tenants come from
+/// the request's extensions.
+pub fn metrics_router(metrics: OtlpMetrics) -> Router {
+    Router::new()
+        .route("/api/v1/otlp/v1/metrics", post(prometheus_metrics).fallback(wrong_method))
+        .with_state(metrics)
+}
+
+async fn prometheus_metrics(State(metrics): State<OtlpMetrics>, request: Request) -> Response {
+    export_metrics(&metrics, request).await
+}
+
+async fn export_metrics(metrics: &OtlpMetrics, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let media_type = match MediaType::of(&parts.headers) {
+        Ok(media_type) => media_type,
+        Err(refusal) => return refuse(MediaType::JSON, &refusal),
+    };
+    let encoding = match encoding(&parts.headers) {
+        Ok(encoding) => encoding,
+        Err(refusal) => return refuse(media_type, &refusal),
+    };
+    let request = MetricRequest {
+        protocol: "otlp_http",
+        tenant: parts.extensions.get::<Tenant>().cloned().unwrap_or_default(),
+        declared_bytes: content_length(&parts.headers),
+        body,
+    };
+    let open = move |bytes| Ok((bytes, media_type.payload, encoding));
+    match metrics.receive(request, open).await {
+        Ok(written) => {
+            let body = match media_type.payload {
+                Payload::Protobuf => metrics_protobuf(&written),
+                Payload::Json => metrics_json(&written),
+            };
+            response(media_type, StatusCode::OK, body)
+        }
+        Err(refusal) => refuse(media_type, &refusal),
+    }
 }
 
 async fn wrong_method(request: Request) -> Response {

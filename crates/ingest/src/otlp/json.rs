@@ -37,13 +37,19 @@ enum Kind {
     Bool,
     Int64,
     Uint32,
+    Uint64,
+    /// Zigzag.
+    Sint32,
     Fixed64,
+    Sfixed64,
     Fixed32,
     Double,
     /// An enum with its value names, in order; all start with the prefix.
     Enum(&'static str, &'static [&'static str]),
     Message(&'static Message),
     Repeated(&'static Message),
+    /// Repeated numbers, written one by one.
+    Numbers(&'static Kind),
 }
 
 const fn field(name: &'static str, number: u32, kind: Kind) -> Field {
@@ -56,6 +62,9 @@ pub(crate) static TRACES: Message =
 pub(crate) static LOGS: Message =
     Message(&[field("resourceLogs", 1, Kind::Repeated(&RESOURCE_LOGS))]);
 
+pub(crate) static METRICS: Message =
+    Message(&[field("resourceMetrics", 1, Kind::Repeated(&RESOURCE_METRICS))]);
+
 static RESOURCE_SPANS: Message = Message(&[
     field("resource", 1, Kind::Message(&RESOURCE)),
     field("scopeSpans", 2, Kind::Repeated(&SCOPE_SPANS)),
@@ -65,6 +74,12 @@ static RESOURCE_SPANS: Message = Message(&[
 static RESOURCE_LOGS: Message = Message(&[
     field("resource", 1, Kind::Message(&RESOURCE)),
     field("scopeLogs", 2, Kind::Repeated(&SCOPE_LOGS)),
+    field("schemaUrl", 3, Kind::Text),
+]);
+
+static RESOURCE_METRICS: Message = Message(&[
+    field("resource", 1, Kind::Message(&RESOURCE)),
+    field("scopeMetrics", 2, Kind::Repeated(&SCOPE_METRICS)),
     field("schemaUrl", 3, Kind::Text),
 ]);
 
@@ -151,6 +166,115 @@ static LOG_RECORD: Message = Message(&[
     field("spanId", 10, Kind::Id),
     field("observedTimeUnixNano", 11, Kind::Fixed64),
     field("eventName", 12, Kind::Text),
+]);
+
+static SCOPE_METRICS: Message = Message(&[
+    field("scope", 1, Kind::Message(&SCOPE)),
+    field("metrics", 2, Kind::Repeated(&METRIC)),
+    field("schemaUrl", 3, Kind::Text),
+]);
+
+static METRIC: Message = Message(&[
+    field("name", 1, Kind::Text),
+    field("description", 2, Kind::Text),
+    field("unit", 3, Kind::Text),
+    field("gauge", 5, Kind::Message(&NUMBERS)),
+    field("sum", 7, Kind::Message(&NUMBERS)),
+    field("histogram", 9, Kind::Message(&HISTOGRAMS)),
+    field("exponentialHistogram", 10, Kind::Message(&EXPONENTIALS)),
+    field("summary", 11, Kind::Message(&SUMMARIES)),
+    field("metadata", 12, Kind::Repeated(&KEY_VALUE)),
+]);
+
+const TEMPORALITY: Kind =
+    Kind::Enum("AGGREGATION_TEMPORALITY_", &["UNSPECIFIED", "DELTA", "CUMULATIVE"]);
+
+/// A gauge or a sum.
+static NUMBERS: Message = Message(&[
+    field("dataPoints", 1, Kind::Repeated(&NUMBER_POINT)),
+    field("aggregationTemporality", 2, TEMPORALITY),
+    field("isMonotonic", 3, Kind::Bool),
+]);
+
+static HISTOGRAMS: Message = Message(&[
+    field("dataPoints", 1, Kind::Repeated(&HISTOGRAM_POINT)),
+    field("aggregationTemporality", 2, TEMPORALITY),
+]);
+
+static EXPONENTIALS: Message = Message(&[
+    field("dataPoints", 1, Kind::Repeated(&EXPONENTIAL_POINT)),
+    field("aggregationTemporality", 2, TEMPORALITY),
+]);
+
+static SUMMARIES: Message =
+    Message(&[field("dataPoints", 1, Kind::Repeated(&SUMMARY_POINT))]);
+
+static NUMBER_POINT: Message = Message(&[
+    field("startTimeUnixNano", 2, Kind::Fixed64),
+    field("timeUnixNano", 3, Kind::Fixed64),
+    field("asDouble", 4, Kind::Double),
+    field("exemplars", 5, Kind::Repeated(&EXEMPLAR)),
+    field("asInt", 6, Kind::Sfixed64),
+    field("attributes", 7, Kind::Repeated(&KEY_VALUE)),
+    field("flags", 8, Kind::Uint32),
+]);
+
+static HISTOGRAM_POINT: Message = Message(&[
+    field("startTimeUnixNano", 2, Kind::Fixed64),
+    field("timeUnixNano", 3, Kind::Fixed64),
+    field("count", 4, Kind::Fixed64),
+    field("sum", 5, Kind::Double),
+    field("bucketCounts", 6, Kind::Numbers(&Kind::Fixed64)),
+    field("explicitBounds", 7, Kind::Numbers(&Kind::Double)),
+    field("exemplars", 8, Kind::Repeated(&EXEMPLAR)),
+    field("attributes", 9, Kind::Repeated(&KEY_VALUE)),
+    field("flags", 10, Kind::Uint32),
+    field("min", 11, Kind::Double),
+    field("max", 12, Kind::Double),
+]);
+
+static EXPONENTIAL_POINT: Message = Message(&[
+    field("attributes", 1, Kind::Repeated(&KEY_VALUE)),
+    field("startTimeUnixNano", 2, Kind::Fixed64),
+    field("timeUnixNano", 3, Kind::Fixed64),
+    field("count", 4, Kind::Fixed64),
+    field("sum", 5, Kind::Double),
+    field("scale", 6, Kind::Sint32),
+    field("zeroCount", 7, Kind::Fixed64),
+    field("positive", 8, Kind::Message(&BUCKETS)),
+    field("negative", 9, Kind::Message(&BUCKETS)),
+    field("flags", 10, Kind::Uint32),
+    field("exemplars", 11, Kind::Repeated(&EXEMPLAR)),
+    field("min", 12, Kind::Double),
+    field("max", 13, Kind::Double),
+    field("zeroThreshold", 14, Kind::Double),
+]);
+
+static BUCKETS: Message = Message(&[
+    field("offset", 1, Kind::Sint32),
+    field("bucketCounts", 2, Kind::Numbers(&Kind::Uint64)),
+]);
+
+static SUMMARY_POINT: Message = Message(&[
+    field("startTimeUnixNano", 2, Kind::Fixed64),
+    field("timeUnixNano", 3, Kind::Fixed64),
+    field("count", 4, Kind::Fixed64),
+    field("sum", 5, Kind::Double),
+    field("quantileValues", 6, Kind::Repeated(&QUANTILE)),
+    field("attributes", 7, Kind::Repeated(&KEY_VALUE)),
+    field("flags", 8, Kind::Uint32),
+]);
+
+static QUANTILE: Message =
+    Message(&[field("quantile", 1, Kind::Double), field("value", 2, Kind::Double)]);
+
+static EXEMPLAR: Message = Message(&[
+    field("timeUnixNano", 2, Kind::Fixed64),
+    field("asDouble", 3, Kind::Double),
+    field("spanId", 4, Kind::Id),
+    field("traceId", 5, Kind::Id),
+    field("asInt", 6, Kind::Sfixed64),
+    field("filteredAttributes", 7, Kind::Repeated(&KEY_VALUE)),
 ]);
 
 const SEVERITIES: &[&str] = &[
@@ -280,6 +404,15 @@ impl Seed<'_> {
                 let value = i64::try_from(value).map_err(|_| E::custom("over 63 bits"))?;
                 out.varint(number, value.cast_unsigned());
             }
+            Kind::Sfixed64 => {
+                let value = i64::try_from(value).map_err(|_| E::custom("over 63 bits"))?;
+                out.fixed64(number, value.cast_unsigned());
+            }
+            Kind::Sint32 => {
+                let value = i32::try_from(value).map_err(|_| E::custom("over 31 bits"))?;
+                out.varint(number, zigzag(value));
+            }
+            Kind::Uint64 => out.varint(number, value),
             Kind::Fixed64 => out.fixed64(number, value),
             Kind::Uint32 => out.varint(number, u64::from(narrow::<E>(value)?)),
             Kind::Fixed32 => out.fixed32(number, narrow::<E>(value)?),
@@ -298,6 +431,10 @@ impl Seed<'_> {
     }
 }
 
+fn zigzag(value: i32) -> u64 {
+    u64::from(((value << 1) ^ (value >> 31)).cast_unsigned())
+}
+
 fn narrow<E: Error>(value: u64) -> Result<u32, E> {
     u32::try_from(value).map_err(|_| E::custom(format_args!("{value} is over 32 bits")))
 }
@@ -308,16 +445,14 @@ impl fmt::Display for Expected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             What::Message(_) | What::Value(_, Kind::Message(_)) => "an object",
-            What::Value(_, Kind::Repeated(_)) => "an array",
+            What::Value(_, Kind::Repeated(_) | Kind::Numbers(_)) => "an array",
             What::Value(_, Kind::Text) => "text",
             What::Value(_, Kind::Id) => "hexadecimal digits",
             What::Value(_, Kind::Bytes) => "base64",
             What::Value(_, Kind::Bool) => "true or false",
             What::Value(_, Kind::Enum(..)) => "a number or a name of the enum",
             What::Value(_, Kind::Double) => "a number",
-            What::Value(_, Kind::Int64 | Kind::Uint32 | Kind::Fixed64 | Kind::Fixed32) => {
-                "an integer"
-            }
+            What::Value(_, _) => "an integer",
         })
     }
 }
@@ -355,6 +490,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
             // Protobuf writes negative enums as 64 bits, as it does integers.
             What::Value(number, Kind::Int64 | Kind::Enum(..)) => {
                 self.state.out.varint(number, value.cast_unsigned());
+            }
+            What::Value(number, Kind::Sfixed64) => {
+                self.state.out.fixed64(number, value.cast_unsigned());
+            }
+            What::Value(number, Kind::Sint32) => {
+                let value = i32::try_from(value).map_err(|_| E::custom("over 31 bits"))?;
+                self.state.out.varint(number, zigzag(value));
             }
             #[expect(clippy::cast_precision_loss, reason = "as JSON numbers are")]
             What::Value(number, Kind::Double) => {
@@ -410,8 +552,14 @@ impl<'de> Visitor<'de> for Seed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        let What::Value(number, Kind::Repeated(message)) = self.what else {
-            return Err(self.unexpected("an array"));
+        let (number, message) = match self.what {
+            What::Value(number, Kind::Repeated(message)) => (number, message),
+            What::Value(number, Kind::Numbers(kind)) => {
+                let what = What::Value(number, *kind);
+                while elements.next_element_seed(Seed { state: &mut *self.state, what })?.is_some() {}
+                return Ok(());
+            }
+            _ => return Err(self.unexpected("an array")),
         };
         for index in 0.. {
             self.state.path.push(Step::Element(index));
@@ -460,7 +608,10 @@ impl<'de> Visitor<'de> for Seed<'_> {
 impl Seed<'_> {
     /// A number in quotes, as 64-bit integers are sent.
     fn visit_number_text<E: Error>(self, text: &str) -> Result<(), E> {
-        if matches!(self.what, What::Value(_, Kind::Bool | Kind::Message(_) | Kind::Repeated(_))) {
+        if matches!(
+            self.what,
+            What::Value(_, Kind::Bool | Kind::Message(_) | Kind::Repeated(_) | Kind::Numbers(_))
+        ) {
             return Err(self.unexpected(format_args!("{:?}", short(text))));
         }
         if let Ok(value) = text.parse::<u64>() {

@@ -6,22 +6,48 @@ use bytes::Bytes;
 use model::Table;
 use serde_json::json;
 
+use crate::metric_sink::{Rejection, Written};
 use crate::refusal::Refusal;
 use crate::report::Report;
 use crate::wire::Writer;
 
 /// An export response as protobuf: empty when all was taken as it came.
 pub(crate) fn export_protobuf(table: Table, report: &Report) -> Vec<u8> {
+    partial_protobuf(report.rejected(), report.message(table))
+}
+
+fn partial_protobuf(rejected: u64, message: Option<String>) -> Vec<u8> {
     let mut writer = Writer::default();
-    if let Some(message) = report.message(table) {
+    if let Some(message) = message {
         let partial_success = writer.open(1);
-        if report.rejected() > 0 {
-            writer.varint(1, report.rejected());
+        if rejected > 0 {
+            writer.varint(1, rejected);
         }
         writer.bytes(2, message.as_bytes());
         writer.close(partial_success);
     }
     writer.finish()
+}
+
+/// An answer to metrics as protobuf.
+pub(crate) fn metrics_protobuf(written: &Written) -> Vec<u8> {
+    partial_protobuf(written.rejected_len() as u64, metrics_message(written))
+}
+
+/// The same as JSON.
+pub(crate) fn metrics_json(written: &Written) -> Vec<u8> {
+    let rejected = written.rejected_len() as u64;
+    partial_json("rejectedDataPoints", rejected, metrics_message(written))
+}
+
+/// `2 data points: out of bounds (first: {__name__="up"})`.
+fn metrics_message(written: &Written) -> Option<String> {
+    let parts = written.rejected.iter().map(|Rejection { reason, count, example }| {
+        let first = if example.is_empty() { String::new() } else { format!(" (first: {example})") };
+        format!("{count} data points: {reason}{first}")
+    });
+    let message = parts.collect::<Vec<_>>().join("; ");
+    (!message.is_empty()).then_some(message)
 }
 
 /// The same as JSON.
@@ -30,11 +56,15 @@ pub(crate) fn export_json(table: Table, report: &Report) -> Vec<u8> {
         Table::Spans => "rejectedSpans",
         Table::Logs => "rejectedLogRecords",
     };
-    let answer = match report.message(table) {
+    partial_json(rejected_name, report.rejected(), report.message(table))
+}
+
+fn partial_json(rejected_name: &str, rejected: u64, message: Option<String>) -> Vec<u8> {
+    let answer = match message {
         None => json!({}),
         Some(message) => json!({"partialSuccess": {
             // 64-bit integers are text in protobuf's JSON.
-            rejected_name: report.rejected().to_string(),
+            rejected_name: rejected.to_string(),
             "errorMessage": message,
         }}),
     };

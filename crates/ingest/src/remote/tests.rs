@@ -1,9 +1,8 @@
 //! Remote write through the router, and the codec back and forth.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -18,37 +17,12 @@ use stdx::memory::Budget;
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::metric_sink::{MetricSink, MetricWrite, Rejection, Written};
+use crate::metric_sink::Rejection;
+use crate::metrics::testing::{MemorySink, display};
 use crate::metrics::{MetricLimits, MetricReceiver, MetricReceiverOptions};
 use crate::sink::SinkError;
 
 const NOW_MS: i64 = 1_700_000_000_000;
-
-#[derive(Debug, Default)]
-struct MemorySink {
-    writes: Mutex<Vec<MetricWrite>>,
-    rejects: Vec<Rejection>,
-    refuses_with: Option<SinkError>,
-}
-
-#[async_trait]
-impl MetricSink for MemorySink {
-    async fn write(&self, write: MetricWrite) -> Result<Written, SinkError> {
-        if let Some(error) = &self.refuses_with {
-            return Err(error.clone());
-        }
-        let series = write.batch.series();
-        let (floats, histograms, exemplars) = series.fold((0, 0, 0), |sum, series| {
-            (
-                sum.0 + series.floats.len(),
-                sum.1 + series.histograms.len(),
-                sum.2 + series.exemplars.len(),
-            )
-        });
-        self.writes.lock().expect("not poisoned").push(write);
-        Ok(Written { floats, histograms, exemplars, rejected: self.rejects.clone() })
-    }
-}
 
 struct Server {
     sink: Arc<MemorySink>,
@@ -102,30 +76,6 @@ impl Answer {
             .filter_map(|name| self.headers.get(*name)?.to_str().ok())
             .collect()
     }
-}
-
-fn display(batch: &Batch) -> String {
-    let mut text = String::new();
-    for series in batch.series() {
-        text.push_str(&Labels::from_canonical(series.labels).to_string());
-        for Float { timestamp, value, start } in series.floats {
-            text.push_str(&format!(" {value}@{timestamp}"));
-            if *start != 0 {
-                text.push_str(&format!("(since {start})"));
-            }
-        }
-        for HistogramSample { timestamp, start, histogram } in series.histograms {
-            text.push_str(&format!(" {histogram:?}@{timestamp}(since {start})"));
-        }
-        for Exemplar { labels, value, timestamp } in series.exemplars {
-            text.push_str(&format!(" # {labels} {value}@{timestamp}"));
-        }
-        text.push('\n');
-    }
-    for Metadata { metric, kind, help, unit } in batch.all_metadata() {
-        text.push_str(&format!("{metric} {kind:?} {help:?} {unit:?}\n"));
-    }
-    text
 }
 
 fn histogram() -> Histogram {
