@@ -1,40 +1,79 @@
 //! Immutable blocks of samples on a [`BlockStore`](crate::store::BlockStore).
 //!
-//! What the head needs, as it will be (bodies follow):
+//! A block is the samples of one tenant over a stretch of time: chunks, an index over labels, and a
+//! small description ([`Meta`]) whose presence makes the block exist. The format is in
+//! `docs/formats/metrics-block.md`.
 //!
-//! ```text
-//! pub struct Cache;            // decompressed index parts and pages of data, of all blocks; bounded
-//! impl Cache { pub fn new(bytes_max: usize) -> Arc<Cache>; }
-//!
-//! pub struct Blocks;           // the blocks of one tenant; one writer of each kind at a time, any readers
-//! impl Blocks {
-//!     /// Lists and opens what is there; `prefix` like "metrics/default"; `scratch` is a local
-//!     /// directory for files being made (emptied of left-overs).
-//!     pub fn open(store: Arc<dyn BlockStore>, prefix: &str, scratch: &Path, cache: Arc<Cache>) -> Result<Blocks, Error>;
-//!     pub fn all(&self) -> Arc<Vec<Arc<Reader>>>;             // now, by min_time; a snapshot
-//!     pub fn writer(&self, effort: Effort) -> Result<Writer, Error>;
-//!     pub fn add(&self, writer: Writer) -> Result<Option<Arc<Reader>>, Error>;   // durable and visible when it returns; None when empty
-//!     /// What answers a query: which readers, each with the part of the time and the column to read.
-//!     pub fn plan(&self, ask: &Ask) -> Vec<Part>;
-//!     pub fn delete(&self, matchers: &[Matcher], range: TimeRange) -> Result<usize, Error>;
-//! }
-//! pub struct Ask<'a> { pub start: i64, pub end: i64, pub step: i64, pub range: i64, pub function: Option<&'a str> }
-//! pub struct Part { pub reader: Arc<Reader>, pub time: TimeRange, pub column: Column /* raw for raw blocks */ }
-//!
-//! impl Writer {
-//!     /// Series ascend by labels; any number of samples, ascending; split into chunks here.
-//!     pub fn add(&mut self, labels: &Labels, points: &Points) -> Result<(), Error>;
-//!     /// A number the caller finds again in Meta::mark of the block (say, the log's position).
-//!     pub fn set_mark(&mut self, mark: u64);
-//! }
-//! impl Reader {
-//!     pub fn meta(&self) -> &Meta;                              // id, min_time, max_time, resolution_ms, mark, stats
-//!     pub fn select(&self, matchers: &[Matcher]) -> Result<RoaringBitmap, Error>;   // numbers of series; ascend as labels do
-//!     pub fn labels(&self, series: u32) -> Result<Labels, Error>;
-//!     /// Adds the series' samples within `time`, less what is deleted, to `into` (which may hold
-//!     /// other samples: merged, first come stays).
-//!     pub fn read(&self, series: u32, time: TimeRange, column: Column, into: &mut Points) -> Result<(), Error>;
-//!     pub fn label_names(&self, of: Option<&RoaringBitmap>) -> Result<Vec<String>, Error>;
-//!     pub fn label_values(&self, name: &str, of: Option<&RoaringBitmap>) -> Result<Vec<String>, Error>;
-//! }
-//! ```
+//! Writing streams: what grows with the block in memory is its label values and postings, not its
+//! samples. Reading takes ranges through a bounded [`Cache`]; opening a block reads its description
+//! and nothing else. Damaged bytes give an error that names block and section.
+
+mod cache;
+mod downsampled;
+mod meta;
+mod pages;
+mod plan;
+mod reader;
+mod select;
+mod set;
+mod tombstones;
+mod writer;
+
+pub use cache::Cache;
+pub use meta::{BlockId, Meta, Section, Stats};
+pub use plan::{Ask, Column, Part};
+pub use reader::Reader;
+pub use set::Blocks;
+pub use tombstones::{Deletion, DeletionMatcher};
+pub use writer::{Finished, Writer, WriterOptions};
+
+pub(crate) use reader::ChunkKind;
+
+use std::io;
+
+use crate::chunk::Damaged;
+use crate::store::StoreError;
+
+/// A block cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Bytes are not what was written.
+    #[error("block {block} is damaged in its {section}: {reason}")]
+    Damaged {
+        /// Which block.
+        block: BlockId,
+        /// Which part of it.
+        section: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The block was written by a later version.
+    #[error("block {block} has format version {version}, which this program does not know")]
+    Version {
+        /// Which block.
+        block: BlockId,
+        /// What it says.
+        version: u32,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A local file could not be written or read.
+    #[error("cannot write a block's file")]
+    Io(#[from] io::Error),
+    /// Series were not given in order, or samples of one series not in order of time.
+    #[error("series or samples are not in order at {0}")]
+    Order(String),
+    /// More series than a block can number, or labels that are not well formed.
+    #[error("series cannot be stored in a block: {0}")]
+    Unfit(&'static str),
+}
+
+impl Error {
+    pub(crate) fn damaged(block: BlockId, section: &'static str, damaged: Damaged) -> Error {
+        Error::Damaged { block, section, reason: damaged.0.to_owned() }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

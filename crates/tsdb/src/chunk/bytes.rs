@@ -38,11 +38,6 @@ pub(crate) fn put_bytes(into: &mut Vec<u8>, bytes: &[u8]) {
     into.extend_from_slice(bytes);
 }
 
-/// How many bytes [`put_varint`] takes.
-pub(crate) fn varint_len(value: u64) -> usize {
-    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
-}
-
 #[expect(clippy::cast_possible_truncation, reason = "the lowest byte is what is wanted")]
 fn low_byte(value: u64) -> u8 {
     value as u8
@@ -109,11 +104,6 @@ impl<'a> Cursor<'a> {
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Damaged> {
         let len = self.len(self.rest.len())?;
         self.take(len)
-    }
-
-    pub(crate) fn u32(&mut self) -> Result<u32, Damaged> {
-        let bytes = self.take(4)?;
-        Ok(u32::from_le_bytes(bytes.try_into().map_err(|_| Damaged("bytes end early"))?))
     }
 
     pub(crate) fn u64(&mut self) -> Result<u64, Damaged> {

@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::bytes::{Cursor, put_len, put_signed, put_varint, varint_len};
+use super::bytes::{Cursor, put_len, put_signed, put_varint};
 use super::{Damaged, Effort, Scratch, entropy, packed};
 
 /// Values between two places where decoding can begin.
@@ -518,9 +518,4 @@ impl Restore<'_> {
             }
         }
     }
-}
-
-/// About how many bytes a signed number takes.
-pub(crate) fn signed_len(value: i64) -> usize {
-    varint_len(super::bytes::zigzag(value))
 }
