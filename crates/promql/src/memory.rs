@@ -86,8 +86,9 @@ impl MemorySource {
         histogram.reset_hint = match (histogram.reset_hint, before) {
             _ if histogram.is_stale() => ResetHint::Unknown,
             (ResetHint::Gauge, _) => ResetHint::Gauge,
-            (ResetHint::Reset, _) => ResetHint::Reset,
-            (_, None) => ResetHint::Unknown,
+            // A chunk begins: Prometheus says nothing then, not even about what it was told
+            // (https://github.com/prometheus/prometheus/issues/15346).
+            (ResetHint::Reset, _) | (_, None) => ResetHint::Unknown,
             (_, Some(_)) if was_gauge => ResetHint::Unknown,
             (_, Some(before)) if before.histogram.is_stale() => ResetHint::Unknown,
             (_, Some(before)) => {
@@ -100,18 +101,13 @@ impl MemorySource {
     }
 }
 
-/// What Prometheus's store says: another layout begins a chunk about which it knows nothing.
+/// What Prometheus's store says: another layout or a reset begins a chunk, of which it says nothing.
 fn hint_after(now: &Histogram, before: &Histogram) -> ResetHint {
     #[expect(clippy::float_cmp, reason = "any change of the layout counts")]
     let layout = now.schema != before.schema
         || now.zero_threshold != before.zero_threshold
         || now.custom_values != before.custom_values;
-    match () {
-        () if now.count < before.count => ResetHint::Reset,
-        () if layout => ResetHint::Unknown,
-        () if is_reset(now, before) => ResetHint::Reset,
-        () => ResetHint::NoReset,
-    }
+    if layout || is_reset(now, before) { ResetHint::Unknown } else { ResetHint::NoReset }
 }
 
 struct Selected(Vec<(Labels, Arc<Points>)>, i64, i64);

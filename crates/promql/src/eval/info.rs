@@ -153,6 +153,7 @@ impl Evaluator<'_> {
             offset: like.map_or(0, |like| like.offset),
             at: like.and_then(|like| like.at),
             extended: None,
+            statistics: false,
         };
         let stream = self.taking(&selector, steps, Take::Millis, Some("info"))?;
         Ok(self.materialize(&*stream)?.into_series())

@@ -54,6 +54,8 @@ pub(crate) struct Selector<'q> {
     /// The time of `@`, milliseconds.
     pub(crate) at: Option<i64>,
     pub(crate) extended: Option<Extended>,
+    /// Only counts and sums of histograms are read.
+    pub(crate) statistics: bool,
 }
 
 /// A range of a selector.
@@ -110,9 +112,34 @@ const STEP_DEPENDENT: &[&str] = &[
     "year",
 ];
 
+/// What is above a part.
+#[derive(Debug, Clone, Copy)]
+struct Scope<'t> {
+    times: &'t Times,
+    /// Functions that read counts and sums of histograms only.
+    statistics: bool,
+    /// Something that needs their buckets.
+    buckets: bool,
+}
+
+impl Scope<'_> {
+    /// Within a call.
+    fn within(self, function: &str) -> Self {
+        match function {
+            "histogram_count" | "histogram_sum" | "histogram_avg" => {
+                Scope { statistics: true, ..self }
+            }
+            "histogram_quantile" | "histogram_quantiles" | "histogram_fraction" => {
+                Scope { buckets: true, ..self }
+            }
+            _ => self,
+        }
+    }
+}
+
 /// Prepares a query.
 pub(crate) fn plan<'q>(expr: &'q Expr, times: &Times) -> Result<Node<'q>, String> {
-    let (node, form) = build(expr, times)?;
+    let (node, form) = build(expr, Scope { times, statistics: false, buckets: false })?;
     Ok(if form.wrap { invariant(node) } else { node })
 }
 
@@ -139,7 +166,8 @@ fn unwrapped(mut expr: &Expr) -> &Expr {
     expr
 }
 
-fn build<'q>(expr: &'q Expr, times: &Times) -> Result<(Node<'q>, Form), String> {
+fn build<'q>(expr: &'q Expr, scope: Scope<'_>) -> Result<(Node<'q>, Form), String> {
+    let times = scope.times;
     let (position, value_type) = (expr.position(), expr.value_type());
     let node =
         |kind, invariant, wrap| Ok((Node { kind, position, value_type }, Form { invariant, wrap }));
@@ -147,22 +175,22 @@ fn build<'q>(expr: &'q Expr, times: &Times) -> Result<(Node<'q>, Form), String> 
         Expr::Number(number) => node(Kind::Number(number.value), true, false),
         Expr::String(text) => node(Kind::Text(&text.value), true, false),
         Expr::Paren(paren) => {
-            let (mut inner, form) = build(&paren.expr, times)?;
+            let (mut inner, form) = build(&paren.expr, scope)?;
             inner.position = position;
             Ok((inner, form))
         }
         Expr::Vector(vector) => {
-            let selector = selector(vector, times)?;
+            let selector = selector(vector, scope)?;
             let fixed = selector.at.is_some();
             node(Kind::Vector(selector), fixed, fixed)
         }
         Expr::Matrix(matrix) => {
-            let selector = selector(&matrix.vector, times)?;
+            let selector = selector(&matrix.vector, scope)?;
             let range = positive(&matrix.range, times)?;
             node(Kind::Range(Range { selector, range }), selector.at.is_some(), false)
         }
         Expr::Subquery(subquery) => {
-            let (inner, form) = build(&subquery.expr, times)?;
+            let (inner, form) = build(&subquery.expr, Scope { buckets: true, ..scope })?;
             let inner = if form.invariant { invariant(inner) } else { inner };
             let step = if subquery.step.is_zero() { 0 } else { positive(&subquery.step, times)? };
             let at = resolve(subquery.at, times);
@@ -176,26 +204,26 @@ fn build<'q>(expr: &'q Expr, times: &Times) -> Result<(Node<'q>, Form), String> 
             node(Kind::Subquery(Box::new(plan)), at.is_some(), at.is_some())
         }
         Expr::Unary(unary) => {
-            let (inner, form) = build(&unary.expr, times)?;
+            let (inner, form) = build(&unary.expr, scope)?;
             if !unary.negative {
                 return Ok((inner, form));
             }
             node(Kind::Negative(Box::new(inner)), form.invariant, form.invariant)
         }
         Expr::Aggregate(aggregate) => {
-            let (inner, form) = build(unwrapped(&aggregate.expr), times)?;
+            let (inner, form) = build(unwrapped(&aggregate.expr), scope)?;
             let param = match &aggregate.param {
-                Some(param) => Some(Box::new(marked(build(unwrapped(param), times)?))),
+                Some(param) => Some(Box::new(marked(build(unwrapped(param), scope)?))),
                 None => None,
             };
             // The parameter may change with the step: then nothing is fixed.
             let fixed = form.invariant
-                && aggregate.param.as_ref().is_none_or(|param| is_invariant(param, times));
+                && aggregate.param.as_ref().is_none_or(|param| is_invariant(param, scope));
             let inner = if fixed { inner } else { marked((inner, form)) };
             node(Kind::Aggregate { of: aggregate, expr: Box::new(inner), param }, fixed, fixed)
         }
         Expr::Binary(binary) => {
-            let (left, right) = (build(&binary.left, times)?, build(&binary.right, times)?);
+            let (left, right) = (build(&binary.left, scope)?, build(&binary.right, scope)?);
             let fixed = left.1.invariant && right.1.invariant;
             let (left, right) =
                 if fixed { (left.0, right.0) } else { (marked(left), marked(right)) };
@@ -206,7 +234,7 @@ fn build<'q>(expr: &'q Expr, times: &Times) -> Result<(Node<'q>, Form), String> 
             let mut args = Vec::with_capacity(call.args.len());
             let mut fixed = STEP_DEPENDENT.binary_search(&call.function.name).is_err();
             for arg in &call.args {
-                let arg = build(unwrapped(arg), times)?;
+                let arg = build(unwrapped(arg), scope.within(call.function.name))?;
                 fixed &= arg.1.invariant;
                 args.push(arg);
             }
@@ -226,13 +254,15 @@ fn is_range(node: &Node<'_>) -> bool {
     matches!(node.kind, Kind::Range(_) | Kind::Subquery(_))
 }
 
-fn is_invariant(expr: &Expr, times: &Times) -> bool {
-    build(expr, times).is_ok_and(|(_, form)| form.invariant)
+fn is_invariant(expr: &Expr, scope: Scope<'_>) -> bool {
+    build(expr, scope).is_ok_and(|(_, form)| form.invariant)
 }
 
-fn selector<'q>(of: &'q VectorSelector, times: &Times) -> Result<Selector<'q>, String> {
-    let offset = duration(&of.offset, times)?.0;
-    Ok(Selector { of, offset, at: resolve(of.at, times), extended: of.extended })
+fn selector<'q>(of: &'q VectorSelector, scope: Scope<'_>) -> Result<Selector<'q>, String> {
+    let offset = duration(&of.offset, scope.times)?.0;
+    let at = resolve(of.at, scope.times);
+    let statistics = scope.statistics && !scope.buckets;
+    Ok(Selector { of, offset, at, extended: of.extended, statistics })
 }
 
 fn resolve(at: Option<At>, times: &Times) -> Option<i64> {

@@ -14,8 +14,9 @@ use crate::control::Control;
 use crate::functions::extended::between;
 use crate::functions::range::About;
 use crate::functions::rate::interpolate;
+use crate::histogram::is_reset;
 use crate::position::PosRange;
-use crate::source::{Points, Select, SeriesSet};
+use crate::source::{HistogramPoint, Points, Select, SeriesSet};
 
 /// What is taken from the sample that a step sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +62,7 @@ struct Instant<'a> {
     smoothed: bool,
     drops_name: bool,
     with_starts: bool,
+    statistics: bool,
     position: PosRange,
 }
 
@@ -88,6 +90,9 @@ impl Stream for Instant<'_> {
         let points = &mut scratch.points;
         points.clear();
         self.set.read(index, points).map_err(|error| source_error(error, self.control))?;
+        if self.statistics {
+            tell_resets(points);
+        }
         if self.smoothed {
             let name = self.set.labels(index).name().unwrap_or_default();
             let mut about = About { name, position: self.position, notes: &mut scratch.notes };
@@ -161,6 +166,19 @@ pub(crate) fn seconds(time: i64) -> f64 {
     millis(time) / 1000.0
 }
 
+/// Where only counts and sums are read Prometheus compares neighbours when it reads them, so that
+/// their hints are known.
+pub(crate) fn tell_resets(points: &mut Points) {
+    for at in (1..points.histograms.len()).rev() {
+        let (before, now) = (&points.histograms[at - 1].histogram, &points.histograms[at].histogram);
+        if now.reset_hint != ResetHint::Unknown || now.is_stale() || before.is_stale() {
+            continue;
+        }
+        let reset = if is_reset(now, before) { ResetHint::Reset } else { ResetHint::NoReset };
+        Arc::make_mut(&mut points.histograms[at].histogram).reset_hint = reset;
+    }
+}
+
 /// Takes stale markers out.
 pub(crate) fn drop_stale(points: &mut Points) {
     if points.values.iter().any(|&value| is_stale(value)) {
@@ -231,6 +249,11 @@ fn smooth(
             ((None, None), (Some(before), Some(after))) => {
                 let counter = histograms[after].histogram.reset_hint != ResetHint::Gauge;
                 let pair = (&histograms[before], &histograms[after]);
+                let custom = |one: &HistogramPoint| one.histogram.has_custom_buckets();
+                if custom(pair.0) != custom(pair.1) {
+                    about.notes.mixed_schemas(about.name, about.position);
+                    continue;
+                }
                 if let Some(between) = between(pair.0, pair.1, now, counter, about) {
                     column.set_histogram(step, Arc::new(between));
                 }
@@ -311,6 +334,7 @@ impl Evaluator<'_> {
             smoothed,
             drops_name,
             with_starts: self.options.use_start_timestamps,
+            statistics: selector.statistics,
             position: selector.of.position,
         }))
     }

@@ -6,7 +6,7 @@ use model::metric::{Histogram, Labels, ResetHint};
 
 use super::column::{Column, Series, Steps, is_present};
 use super::plan::{Kind, Node, Range, Subquery};
-use super::select::{Look, drop_stale};
+use super::select::{Look, drop_stale, tell_resets};
 use super::stream::{Scratch, Stream};
 use super::value::{TYPE_LABEL, Vector, is_metadata, without_labels};
 use super::{Evaluator, Result, source_error};
@@ -28,6 +28,7 @@ pub(crate) trait RangeInput: Sync {
 /// Of a store.
 struct Stored<'a> {
     set: Box<dyn SeriesSet>,
+    statistics: bool,
     control: &'a Control,
 }
 
@@ -43,6 +44,9 @@ impl RangeInput for Stored<'_> {
     fn read(&self, index: usize, into: &mut Points) -> Result<()> {
         into.clear();
         self.set.read(index, into).map_err(|error| source_error(error, self.control))?;
+        if self.statistics {
+            tell_resets(into);
+        }
         drop_stale(into);
         Ok(())
     }
@@ -186,7 +190,8 @@ impl Evaluator<'_> {
             function: Some(function.to_owned()),
             by: None,
         })?;
-        Ok((Box::new(Stored { set, control: self.control }), look, range.range))
+        let statistics = range.selector.statistics;
+        Ok((Box::new(Stored { set, statistics, control: self.control }), look, range.range))
     }
 
     /// Evaluates a subquery at all its own steps that some step of `look` sees.

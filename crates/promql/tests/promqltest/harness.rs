@@ -10,8 +10,9 @@ use promql::histogram::compact;
 use promql::memory::MemorySource;
 use promql::parser;
 
-use crate::script::{Command, Eval, How, Kind, Loaded, What};
-use crate::sequence::Item;
+use promql::series::{SequenceValue, SeriesDescription};
+
+use crate::script::{Command, Eval, How, Kind, What};
 
 /// The state of a script.
 pub(crate) struct Runner {
@@ -62,32 +63,32 @@ impl Runner {
         Ok(false)
     }
 
-    fn load(&mut self, interval: i64, series: &[Loaded]) {
-        let mut starts: BTreeMap<Labels, Vec<Item>> = BTreeMap::new();
-        for one in series.iter().filter(|one| one.starts) {
-            starts.insert(one.labels.clone(), one.items.clone());
+    fn load(&mut self, interval: i64, series: &[SeriesDescription]) {
+        let mut starts: BTreeMap<Labels, Vec<SequenceValue>> = BTreeMap::new();
+        for one in series.iter().filter(|one| one.start_timestamps) {
+            starts.insert(one.labels.clone(), one.values.clone());
         }
-        for one in series.iter().filter(|one| !one.starts) {
+        for one in series.iter().filter(|one| !one.start_timestamps) {
             let starts = starts.get(&one.labels);
-            for (at, item) in one.items.iter().enumerate() {
+            for (at, item) in one.values.iter().enumerate() {
                 let time = interval * i64::try_from(at).expect("few");
                 let start = match starts.and_then(|starts| starts.get(at)) {
-                    Some(Item::Start(relative)) => time + relative,
+                    Some(SequenceValue::Float(seconds)) => time + (seconds * 1000.0).round() as i64,
                     _ => 0,
                 };
                 match item {
-                    Item::Float(value) => self.source.float(&one.labels, time, *value, start),
-                    Item::Histogram(histogram, _) => {
+                    SequenceValue::Float(value) => self.source.float(&one.labels, time, *value, start),
+                    SequenceValue::Histogram { histogram, .. } => {
                         self.source.histogram(&one.labels, time, (**histogram).clone(), start);
                     }
-                    Item::Nothing | Item::Start(_) => {}
+                    SequenceValue::Omitted => {}
                 }
             }
         }
     }
 
     /// Classic histograms become native ones with custom buckets.
-    fn load_custom_buckets(&mut self, interval: i64, series: &[Loaded]) {
+    fn load_custom_buckets(&mut self, interval: i64, series: &[SeriesDescription]) {
         let mut found: BTreeMap<Labels, BTreeMap<usize, Classic>> = BTreeMap::new();
         for one in series {
             let name = one.labels.name().unwrap_or_default();
@@ -97,13 +98,13 @@ impl Runner {
             let mut builder = LabelsBuilder::from_labels(&one.labels);
             let labels = builder.set(NAME_LABEL, base).remove("le").build();
             let steps = found.entry(labels).or_default();
-            for (at, item) in one.items.iter().enumerate() {
-                let Item::Float(value) = item else { continue };
+            for (at, item) in one.values.iter().enumerate() {
+                let SequenceValue::Float(value) = item else { continue };
                 let classic = steps.entry(at).or_default();
                 match kind {
                     "_bucket" => {
                         let upper = one.labels.get("le").unwrap_or_default();
-                        let upper = crate::sequence::number(upper).expect("a bound");
+                        let upper = upper.parse().expect("a bound");
                         classic.buckets.push((upper, *value));
                     }
                     "_count" => classic.count = Some(*value),
@@ -367,13 +368,13 @@ fn close_histograms(one: &Histogram, other: &Histogram) -> bool {
 }
 
 fn same_item(
-    item: &Item,
+    item: &SequenceValue,
     float: Option<f64>,
     histogram: Option<&Arc<Histogram>>,
 ) -> Result<(), String> {
     let fine = match (item, float, histogram) {
-        (Item::Float(expected), Some(found), None) => close(*expected, found),
-        (Item::Histogram(expected, hinted), None, Some(found)) => {
+        (SequenceValue::Float(expected), Some(found), None) => close(*expected, found),
+        (SequenceValue::Histogram { histogram: expected, hint_set: hinted }, None, Some(found)) => {
             if *hinted && expected.reset_hint != found.reset_hint {
                 return Err(format!(
                     "hint {:?}, found {:?}",
@@ -382,7 +383,7 @@ fn same_item(
             }
             close_histograms(expected, found)
         }
-        (Item::Nothing, None, None) => true,
+        (SequenceValue::Omitted, None, None) => true,
         _ => false,
     };
     if fine {
@@ -400,8 +401,8 @@ fn same_item(
         _ => "nothing".to_owned(),
     };
     let expected = match item {
-        Item::Float(value) => show(Some(*value), None),
-        Item::Histogram(histogram, _) => show(None, Some(histogram)),
+        SequenceValue::Float(value) => show(Some(*value), None),
+        SequenceValue::Histogram { histogram, .. } => show(None, Some(histogram)),
         _ => "nothing".to_owned(),
     };
     Err(format!("expected {expected}, found {}", show(float, histogram)))
@@ -449,10 +450,10 @@ fn compare_vector(eval: &Eval, found: &[Series]) -> Result<(), String> {
 
 fn compare_matrix(eval: &Eval, found: &[Series]) -> Result<(), String> {
     let (start, step) = eval.range_vector.unwrap_or((eval.start, eval.step.max(1)));
-    let mut expected: BTreeMap<Labels, &[Item]> = BTreeMap::new();
+    let mut expected: BTreeMap<Labels, &[SequenceValue]> = BTreeMap::new();
     let mut series = eval.series.clone();
     if let Some(scalar) = eval.scalar {
-        series.push((Labels::empty(), vec![Item::Float(scalar)]));
+        series.push((Labels::empty(), vec![SequenceValue::Float(scalar)]));
     }
     for (labels, items) in &series {
         expected.insert(labels.clone(), items);
@@ -475,7 +476,7 @@ fn compare_matrix(eval: &Eval, found: &[Series]) -> Result<(), String> {
             return Err(format!("{left} more samples than expected of {}", one.labels));
         }
     }
-    expected.retain(|_, items| items.iter().any(|item| !matches!(item, Item::Nothing)));
+    expected.retain(|_, items| items.iter().any(|item| !matches!(item, SequenceValue::Omitted)));
     match expected.keys().next() {
         Some(missing) => Err(format!("missing {missing}")),
         None => Ok(()),

@@ -2,8 +2,9 @@
 
 use model::metric::Labels;
 use promql::duration::parse_duration;
+use promql::parser;
 
-use crate::sequence::{self, Item};
+use promql::series::{SequenceValue, SeriesDescription, parse_series_description};
 
 /// One command and the line where it begins.
 pub(crate) struct Command {
@@ -12,17 +13,9 @@ pub(crate) struct Command {
 }
 
 pub(crate) enum Kind {
-    Load { interval: i64, with_nhcb: bool, series: Vec<Loaded> },
+    Load { interval: i64, with_nhcb: bool, series: Vec<SeriesDescription> },
     Clear,
     Eval(Box<Eval>),
-}
-
-/// A series to load.
-pub(crate) struct Loaded {
-    pub(crate) labels: Labels,
-    /// Whether the items are start timestamps relative to the samples' times.
-    pub(crate) starts: bool,
-    pub(crate) items: Vec<Item>,
 }
 
 /// A query and what it is to return.
@@ -39,7 +32,7 @@ pub(crate) struct Eval {
     pub(crate) text: Option<String>,
     /// Start and step of an expected range vector.
     pub(crate) range_vector: Option<(i64, i64)>,
-    pub(crate) series: Vec<(Labels, Vec<Item>)>,
+    pub(crate) series: Vec<(Labels, Vec<SequenceValue>)>,
     pub(crate) scalar: Option<f64>,
 }
 
@@ -112,7 +105,7 @@ fn command(head: &str, body: &[&str]) -> Result<Kind, String> {
         "clear" => Ok(Kind::Clear),
         "load" | "load_with_nhcb" => {
             let interval = duration(rest.trim())?;
-            let series = body.iter().map(|line| loaded(line)).collect::<Result<_, _>>()?;
+            let series = body.iter().map(|line| series(line)).collect::<Result<_, _>>()?;
             Ok(Kind::Load { interval, with_nhcb: word == "load_with_nhcb", series })
         }
         _ if word.starts_with("eval") => eval(word, rest.trim(), body).map(Kind::Eval),
@@ -120,14 +113,23 @@ fn command(head: &str, body: &[&str]) -> Result<Kind, String> {
     }
 }
 
-fn loaded(line: &str) -> Result<Loaded, String> {
-    let (labels, rest) = sequence::labels(line)?;
-    let (starts, rest) = match rest.strip_prefix("@st") {
-        Some(rest) => (true, rest),
-        None => (false, rest),
-    };
-    let items = if starts { sequence::starts(rest)? } else { sequence::items(rest)? };
-    Ok(Loaded { labels, starts, items })
+fn series(line: &str) -> Result<SeriesDescription, String> {
+    parse_series_description(line).map_err(|error| format!("{line}: {error}"))
+}
+
+/// A number as Go reads it.
+fn number(text: &str) -> Option<f64> {
+    let is_number = text.starts_with(|one: char| one.is_ascii_digit() || "+-.".contains(one))
+        || ["nan", "inf"].contains(&text.to_ascii_lowercase().as_str());
+    text.parse().ok().filter(|_| is_number)
+}
+
+/// A text in quotes.
+fn quoted(text: &str) -> Result<String, String> {
+    match parser::parse(text, parser::Options::default()) {
+        Ok(promql::ast::Expr::String(text)) => Ok(text.value),
+        other => Err(format!("{text} is no text: {other:?}")),
+    }
 }
 
 fn eval(word: &str, rest: &str, body: &[&str]) -> Result<Box<Eval>, String> {
@@ -170,18 +172,18 @@ fn expectation(eval: &mut Eval, line: &str) -> Result<(), String> {
     if let Some(rest) = line.strip_prefix("expect ") {
         return expect(eval, rest.trim());
     }
-    if let Ok(number) = sequence::number(line) {
+    if let Some(number) = number(line) {
         eval.scalar = Some(number);
         return Ok(());
     }
-    let (labels, rest) = sequence::labels(line)?;
-    eval.series.push((labels, sequence::items(rest)?));
+    let SeriesDescription { labels, values, .. } = series(line)?;
+    eval.series.push((labels, values));
     Ok(())
 }
 
 fn expect(eval: &mut Eval, rest: &str) -> Result<(), String> {
     if let Some(text) = rest.strip_prefix("string") {
-        eval.text = Some(sequence::quoted(text.trim())?);
+        eval.text = Some(quoted(text.trim())?);
         return Ok(());
     }
     if let Some(range) = rest.strip_prefix("range vector from") {
