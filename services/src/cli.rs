@@ -132,7 +132,7 @@ impl ServiceCommand {
         match self {
             ServiceCommand::FraudApi(FraudApiArgs { listen, config, telemetry }) => {
                 let listener = serve::listen(listen).await?;
-                let guard = sdk::init(telemetry.sdk_config(fraud_api::SERVICE_NAME))?;
+                let guard = init(&telemetry, fraud_api::SERVICE_NAME, &config.metrics)?;
                 tracing::info!("{} listens on {listen}", fraud_api::SERVICE_NAME);
                 let served = fraud_api::run(config, listener, shutdown).await;
                 stop(guard).await;
@@ -140,7 +140,7 @@ impl ServiceCommand {
             }
             ServiceCommand::Preprocessing(PreprocessingArgs { listen, config, telemetry }) => {
                 let listener = serve::listen(listen).await?;
-                let guard = sdk::init(telemetry.sdk_config(preprocessing::SERVICE_NAME))?;
+                let guard = init(&telemetry, preprocessing::SERVICE_NAME, &config.metrics)?;
                 tracing::info!("{} listens on {listen}", preprocessing::SERVICE_NAME);
                 let served = preprocessing::run(config, listener, shutdown).await;
                 stop(guard).await;
@@ -148,6 +148,16 @@ impl ServiceCommand {
             }
         }
     }
+}
+
+fn init(
+    telemetry: &TelemetryArgs,
+    service_name: &str,
+    metrics: &sdk::Registry,
+) -> Result<sdk::Guard, Error> {
+    let mut config = telemetry.sdk_config(service_name);
+    config.metrics = metrics.clone();
+    Ok(sdk::init(config)?)
 }
 
 /// Sends the last telemetry, which blocks, off the runtime's workers.

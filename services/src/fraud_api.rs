@@ -1,10 +1,12 @@
 //! The fraud-detection API, service `fraud-detection-api`, port 8000.
 //!
 //! `POST /predict` has its features made by the preprocessing service; `POST /v1/predict` takes
-//! them from the feature store. Both ask the same model. `/docs` describes all of it.
+//! them from the feature store. Both ask the same model. `/docs` describes all of it, `/metrics`
+//! counts it.
 
 mod health;
 mod inference;
+mod metrics;
 mod predict;
 mod predict_v1;
 mod rules;
@@ -16,7 +18,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 use clap::Args;
-use sdk::{HttpClient, ServerOptions};
+use sdk::{HttpClient, Registry, ServerOptions};
 use stdx::clock::Clock;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +29,7 @@ use crate::error::Error;
 use crate::feature_store::FeatureStore;
 use crate::latency::Latency;
 use crate::model::FraudModel;
+use metrics::FraudMetrics;
 
 /// The service's name in telemetry.
 pub const SERVICE_NAME: &str = "fraud-detection-api";
@@ -63,6 +66,9 @@ pub struct Config {
     /// Seed of latencies and of the transactions that the model is trained on.
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub seed: u64,
+    /// Where it counts, shown at `/metrics`.
+    #[arg(skip)]
+    pub metrics: Registry,
 }
 
 impl Default for Config {
@@ -76,6 +82,7 @@ impl Default for Config {
             latency_scale: 1.0,
             no_fault_injection: false,
             seed: 42,
+            metrics: Registry::new(),
         }
     }
 }
@@ -88,6 +95,7 @@ struct App {
     store: FeatureStore,
     client: HttpClient,
     latency: Latency,
+    metrics: FraudMetrics,
 }
 
 /// Serves on `listener` until `shutdown`. The model is trained in the background where there is
@@ -106,8 +114,9 @@ pub async fn run(
         .connect_timeout(Duration::from_millis(250))
         .build()
         .map_err(Error::HttpClient)?;
-    let client = HttpClient::new(client);
-    let app = Arc::new(App { config, model: OnceLock::new(), store, client, latency });
+    let client = HttpClient::new(client).with_metrics(&config.metrics);
+    let metrics = FraudMetrics::new(&config.metrics);
+    let app = Arc::new(App { config, model: OnceLock::new(), store, client, latency, metrics });
     let served = crate::serve::serve(router(&app), listener, shutdown.clone());
     let training = shutdown.run_until_cancelled(provide_model(Arc::clone(&app)));
     let (served, _) = tokio::join!(served, training);
@@ -122,7 +131,10 @@ async fn provide_model(app: Arc<App>) {
         tracing::dispatcher::with_default(&dispatch, || FraudModel::load_or_train(&directory, seed))
     });
     match model.await {
-        Ok(Ok(model)) => drop(app.model.set(model)),
+        Ok(Ok(model)) => {
+            drop(app.model.set(model));
+            app.metrics.model_loaded();
+        }
         Ok(Err(error)) => {
             let error = &error as &(dyn std::error::Error + 'static);
             tracing::error!(error, "No model, no predictions");
@@ -137,6 +149,7 @@ async fn provide_model(app: Arc<App>) {
 fn router(app: &Arc<App>) -> Router {
     let options = ServerOptions {
         slow_request: Duration::from_millis(app.config.slow_request_ms),
+        metrics: Some(app.config.metrics.clone()),
         ..ServerOptions::default()
     };
     let router = Router::new()
@@ -150,6 +163,7 @@ fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", Documentation::openapi()));
     sdk::add_tracing_middleware(router, &options)
+        .route("/metrics", sdk::metrics_route(&app.config.metrics))
 }
 
 /// The OpenAPI document.

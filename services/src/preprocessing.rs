@@ -1,5 +1,5 @@
 //! The preprocessing service, service `preprocessing-service`, port 8031: makes the model's
-//! features out of a raw card transaction, `POST /engineer`.
+//! features out of a raw card transaction, `POST /engineer`. `/metrics` counts it.
 
 mod engineer;
 
@@ -10,7 +10,8 @@ use std::time::Duration;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Args;
-use sdk::ServerOptions;
+use sdk::metric::{Counter, Histogram, LATENCY_BUCKETS, watch_process};
+use sdk::{Registry, ServerOptions};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -39,11 +40,20 @@ pub struct Config {
     /// Seed of the latencies.
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub seed: u64,
+    /// Where it counts, shown at `/metrics`.
+    #[arg(skip)]
+    pub metrics: Registry,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { slow_request_ms: 500, latency_scale: 1.0, no_fault_injection: false, seed: 42 }
+        Config {
+            slow_request_ms: 500,
+            latency_scale: 1.0,
+            no_fault_injection: false,
+            seed: 42,
+            metrics: Registry::new(),
+        }
     }
 }
 
@@ -93,6 +103,10 @@ pub struct Engineered {
 struct App {
     config: Config,
     latency: Latency,
+    /// How long the features of a transaction take.
+    engineering: Histogram<0>,
+    /// Features made.
+    engineered: Counter<0>,
 }
 
 /// Serves on `listener` until `shutdown`. Telemetry goes to the tracing subscriber of the caller.
@@ -102,7 +116,16 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let latency = Latency::new(config.seed, config.latency_scale);
-    let app = Arc::new(App { config, latency });
+    let registry = &config.metrics;
+    watch_process(registry);
+    let engineering = registry.histogram(
+        "feature_engineering_seconds",
+        "How long the features of a transaction took.",
+        [],
+        LATENCY_BUCKETS,
+    );
+    let engineered = registry.counter("features_engineered_total", "Features made.", []);
+    let app = Arc::new(App { config, latency, engineering, engineered });
     crate::serve::serve(router(&app), listener, shutdown).await
 }
 
@@ -110,6 +133,7 @@ fn router(app: &Arc<App>) -> Router {
     let options = ServerOptions {
         slow_request: Duration::from_millis(app.config.slow_request_ms),
         // The operation and the request are the same thing here, so they are one span.
+        metrics: Some(app.config.metrics.clone()),
         span_names: vec![("/engineer".to_owned(), "engineer_features".to_owned())],
         ..ServerOptions::default()
     };
@@ -122,6 +146,7 @@ fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", Documentation::openapi()));
     sdk::add_tracing_middleware(router, &options)
+        .route("/metrics", sdk::metrics_route(&app.config.metrics))
 }
 
 /// Whether the process is alive; it is ready as soon as it is.

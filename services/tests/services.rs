@@ -275,6 +275,36 @@ async fn predict_makes_the_tree_that_is_drawn_over_both_services() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn predictions_are_counted_with_their_traces() {
+    let stack = Stack::start(LogFormat::Json, None).await;
+    let answer = stack.post("/v1/predict", &[], V1_BODY).await;
+    let card = r#"{"TransactionAmt": 150.0, "card1": 13926}"#;
+    stack.post("/predict", &[], card).await;
+    stack.post("/predict", &[], "{}").await;
+    let request = stack.client.get(format!("{}/metrics", stack.url));
+    let request = request.header("accept", "application/openmetrics-text;version=1.0.0");
+    let text = request.send().await.unwrap().text().await.unwrap();
+    for line in [
+        r#"http_server_request_duration_seconds_count{http_request_method="POST",http_route="/predict",http_response_status_code="422"} 1"#,
+        r#"prediction_latency_seconds_count{endpoint="/v1/predict"} 1"#,
+        "feature_store_hits_total 0",
+        "models_loaded 1",
+        "# TYPE process_cpu_seconds counter",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    for begin in [
+        r#"predictions_total{endpoint="/v1/predict",decision="approve","#,
+        r#"predictions_total{endpoint="/predict",decision="approve","#,
+        r#"prediction_errors_total{endpoint="/predict",error_type="ValueError"} 1 # "#,
+        r#"http_client_request_duration_seconds_count{http_request_method="POST","#,
+    ] {
+        assert!(text.lines().any(|found| found.starts_with(begin)), "{begin}\n{text}");
+    }
+    assert!(text.contains(&answer.trace_id()), "an exemplar leads to the request's trace");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn v1_predict_answers_in_the_documented_shape_with_its_tree() {
     let stack = Stack::start(LogFormat::Json, None).await;
     let populated = stack.post("/debug/populate-cache/12345", &[], "").await;

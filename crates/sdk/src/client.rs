@@ -12,6 +12,8 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::clock;
+use crate::metric::{Call, ClientMetrics, Registry};
 use crate::request::RequestContext;
 use crate::span::record_failure;
 
@@ -22,13 +24,21 @@ use crate::span::record_failure;
 #[derive(Debug, Clone, Default)]
 pub struct HttpClient {
     client: reqwest::Client,
+    metrics: Option<ClientMetrics>,
 }
 
 impl HttpClient {
     /// Uses `client` for the connections.
     #[must_use]
     pub fn new(client: reqwest::Client) -> HttpClient {
-        HttpClient { client }
+        HttpClient { client, metrics: None }
+    }
+
+    /// Counts calls in `registry`.
+    #[must_use]
+    pub fn with_metrics(mut self, registry: &Registry) -> HttpClient {
+        self.metrics = Some(ClientMetrics::new(registry));
+        self
     }
 
     /// Begins a `GET`.
@@ -45,6 +55,7 @@ impl HttpClient {
     pub fn request(&self, method: Method, url: &str) -> HttpCall {
         HttpCall {
             client: self.client.clone(),
+            metrics: self.metrics.clone(),
             request: self.client.request(method, url),
             template: None,
         }
@@ -56,6 +67,7 @@ impl HttpClient {
 #[must_use = "a call is made by `send`"]
 pub struct HttpCall {
     client: reqwest::Client,
+    metrics: Option<ClientMetrics>,
     request: reqwest::RequestBuilder,
     template: Option<String>,
 }
@@ -92,10 +104,19 @@ impl HttpCall {
         let mut request = self.request.build()?;
         let span = client_span(&request, self.template.as_deref());
         inject(&span, request.headers_mut());
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let started = clock::instant();
         let result = self.client.execute(request).instrument(span.clone()).await;
         match &result {
             Ok(response) => record_response(&span, response),
             Err(error) => record_failure(&span, error_kind(error), error),
+        }
+        if let Some(metrics) = &self.metrics {
+            let port = url.port_or_known_default().map(|port| port.to_string()).unwrap_or_default();
+            let host = url.host_str().unwrap_or_default();
+            let call = Call { method: &method, host, port: &port, took: started.elapsed() };
+            let ended = result.as_ref().map(reqwest::Response::status).map_err(error_kind);
+            metrics.note(&call, ended, &span);
         }
         result
     }

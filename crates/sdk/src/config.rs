@@ -6,6 +6,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::export::MemoryExporter;
 use crate::log::LogWriter;
+use crate::metric::Registry;
 
 /// How a service is observed. Start from [`Config::default`] or [`Config::from_env`].
 #[derive(Debug, Clone)]
@@ -41,6 +42,10 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Where log lines go beside OTLP. Default standard output.
     pub log_writer: LogWriter,
+    /// The metrics that are pushed, where they are.
+    pub metrics: Registry,
+    /// How often [`Config::metrics`] are pushed over OTLP. Default never: they are scraped.
+    pub metrics_push: Option<Duration>,
     /// Path prefixes whose requests make no spans.
     pub excluded_paths: Vec<String>,
     /// What was wrong in the environment; logged by `init`.
@@ -115,6 +120,9 @@ impl Default for Batch {
     }
 }
 
+/// How often metrics are pushed where the environment says only that they are.
+const METRICS_PUSH: Duration = Duration::from_secs(60);
+
 impl Default for Config {
     fn default() -> Config {
         Config {
@@ -133,6 +141,8 @@ impl Default for Config {
             quiet_libraries: Vec::new(),
             log_format: LogFormat::default(),
             log_writer: LogWriter::default(),
+            metrics: Registry::new(),
+            metrics_push: None,
             excluded_paths: Vec::new(),
             problems: Vec::new(),
         }
@@ -149,7 +159,8 @@ impl Config {
     /// Reads `OTEL_SERVICE_NAME` or `SERVICE_NAME`, `SERVICE_VERSION`, `ENVIRONMENT`,
     /// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_ENDPOINT`, `…_PROTOCOL`, `…_HEADERS`,
     /// `…_TIMEOUT`, `OTEL_TRACES_SAMPLER` and `…_ARG`, `OTEL_BSP_MAX_QUEUE_SIZE`,
-    /// `…_MAX_EXPORT_BATCH_SIZE`, `…_SCHEDULE_DELAY`, `OTEL_SDK_DISABLED`, `TRACING_ENABLED`,
+    /// `…_MAX_EXPORT_BATCH_SIZE`, `…_SCHEDULE_DELAY`, `OTEL_METRICS_EXPORTER` (`otlp` pushes) and
+    /// `OTEL_METRIC_EXPORT_INTERVAL`, `OTEL_SDK_DISABLED`, `TRACING_ENABLED`,
     /// `OTEL_EXCLUDED_URLS`, `LOG_LEVEL` and `LOG_FORMAT`.
     ///
     /// A value that cannot be read leaves the default and is told in [`Config::problems`]:
@@ -169,6 +180,7 @@ impl Config {
         config.read_exporter(&lookup);
         config.read_sampling(&lookup);
         config.read_batch(&lookup);
+        config.read_metrics(&lookup);
         config.read_log(&lookup);
         config
     }
@@ -235,6 +247,14 @@ impl Config {
     #[must_use]
     pub fn batch(mut self, batch: Batch) -> Config {
         self.batch = batch;
+        self
+    }
+
+    /// Sets which metrics are pushed over OTLP, and how often; never where `every` is `None`.
+    #[must_use]
+    pub fn metrics(mut self, registry: &Registry, every: Option<Duration>) -> Config {
+        self.metrics = registry.clone();
+        self.metrics_push = every;
         self
     }
 
@@ -348,6 +368,19 @@ impl Config {
         }
         if let Some(n) = self.number(lookup, "OTEL_BSP_SCHEDULE_DELAY") {
             self.batch.delay = Duration::from_millis(n);
+        }
+    }
+
+    fn read_metrics(&mut self, lookup: &impl Fn(&str) -> Option<String>) {
+        let interval = self.number(lookup, "OTEL_METRIC_EXPORT_INTERVAL");
+        match lookup("OTEL_METRICS_EXPORTER").as_deref() {
+            // Scraping needs no telling.
+            None | Some("none" | "prometheus") => {}
+            Some("otlp") => {
+                let interval = interval.filter(|ms| *ms > 0).map(Duration::from_millis);
+                self.metrics_push = Some(interval.unwrap_or(METRICS_PUSH));
+            }
+            Some(other) => self.problem("OTEL_METRICS_EXPORTER", other),
         }
     }
 

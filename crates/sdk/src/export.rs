@@ -113,15 +113,15 @@ pub(crate) fn otlp_logs(config: &Config) -> Result<OtlpLogs, Error> {
     exporter.map_err(Error::Exporter)
 }
 
-fn signal_url(endpoint: &str, signal: &str) -> String {
+pub(crate) fn signal_url(endpoint: &str, signal: &str) -> String {
     format!("{}/v1/{signal}", endpoint.trim_end_matches('/'))
 }
 
-fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
+pub(crate) fn http_client(config: &Config) -> Result<reqwest::Client, Error> {
     reqwest::Client::builder().timeout(config.export_timeout).build().map_err(Error::HttpClient)
 }
 
-fn headers(config: &Config) -> Result<http::HeaderMap, Error> {
+pub(crate) fn headers(config: &Config) -> Result<http::HeaderMap, Error> {
     let mut headers = http::HeaderMap::new();
     for (name, value) in &config.headers {
         let invalid = || Error::Header(name.clone());
@@ -213,7 +213,7 @@ impl Failures {
         Failures { console, endpoint: endpoint.to_owned(), state: Mutex::default() }
     }
 
-    fn note(&self, count: usize, result: &OTelSdkResult) {
+    pub(crate) fn note(&self, count: usize, result: &OTelSdkResult) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = state.note(clock::instant(), count, result, &self.endpoint) {
             drop(state);

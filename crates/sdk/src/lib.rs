@@ -1,5 +1,5 @@
 //! What a Rust service is instrumented with: traces and logs over OTLP by one call, tower layers
-//! for its server, an HTTP client that carries the context on.
+//! for its server, an HTTP client that carries the context on, metrics with exemplars.
 //!
 //! ```no_run
 //! # async fn doc() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,6 +21,7 @@ mod clock;
 mod config;
 mod export;
 mod log;
+pub mod metric;
 pub mod overhead;
 mod request;
 mod server;
@@ -39,6 +40,7 @@ pub use client::{HttpCall, HttpClient};
 pub use config::{Batch, Config, Exporter, LogFormat, Protocol, Sampling};
 pub use export::MemoryExporter;
 pub use log::{LogWriter, MemoryLog};
+pub use metric::{Registry, metrics_response, metrics_route};
 pub use request::{RequestContext, RequestId};
 pub use server::{
     Around, ErrorReport, Middleware, RequestIdLayer, RequestLogLayer, ServerOptions,

@@ -17,6 +17,7 @@ use tracing::instrument::WithSubscriber as _;
 use crate::clock;
 use crate::config::{Config, LogFormat, Protocol};
 use crate::log::LogWriter;
+use crate::metric::Registry;
 use crate::server::{ServerOptions, add_tracing_middleware};
 use crate::telemetry::{Error, Telemetry};
 
@@ -47,10 +48,14 @@ pub struct Overhead {
     pub requests_per_second_bare: f64,
     /// With a server span, two child spans and five attributes.
     pub requests_per_second_traced: f64,
-    /// The same and two log lines, as JSON and over OTLP.
+    /// The same, counted, with exemplars.
+    pub requests_per_second_counted: f64,
+    /// With spans and two log lines, as JSON and over OTLP.
     pub requests_per_second_logged: f64,
     /// Time that tracing adds to a request.
     pub traced_us: f64,
+    /// Time that counting adds to a traced request: its rate, errors and duration.
+    pub counted_us: f64,
     /// Time that tracing and logging add to a request.
     pub logged_us: f64,
     /// Time that the exporter's own threads spend on the three spans and two lines of a request.
@@ -107,10 +112,13 @@ async fn runs(options: &OverheadOptions, endpoint: String) -> Result<Overhead, E
     let observed = Router::new().route("/work", get(move || observed_work(work)));
     let server = |log_requests| ServerOptions { log_requests, ..ServerOptions::default() };
     let traced = add_tracing_middleware(observed.clone(), &server(false));
+    let counting = ServerOptions { metrics: Some(Registry::new()), ..server(false) };
+    let counted = add_tracing_middleware(observed.clone(), &counting);
     let logged = add_tracing_middleware(observed, &server(true));
     let none = tracing::Dispatch::none();
-    let runs = [(bare, &none), (traced, telemetry.dispatch()), (logged, telemetry.dispatch())];
-    let (mut best, mut export) = ([Duration::MAX; 3], Duration::MAX);
+    let ours = telemetry.dispatch();
+    let runs = [(bare, &none), (traced, ours), (counted, ours), (logged, ours)];
+    let (mut best, mut export) = ([Duration::MAX; 4], Duration::MAX);
     for _ in 0..options.rounds.max(1) {
         let mut flushed = Duration::ZERO;
         for (best, (router, dispatch)) in best.iter_mut().zip(&runs) {
@@ -133,16 +141,18 @@ async fn flush(telemetry: &Arc<Telemetry>) -> Duration {
 }
 
 impl Overhead {
-    fn new(best: [Duration; 3], export: Duration, options: &OverheadOptions) -> Overhead {
-        let [bare, traced, logged] = best;
+    fn new(best: [Duration; 4], export: Duration, options: &OverheadOptions) -> Overhead {
+        let [bare, traced, counted, logged] = best;
         let requests = f64::from(u32::try_from(options.requests.max(1)).unwrap_or(u32::MAX));
         let per_second = |elapsed: Duration| requests / elapsed.as_secs_f64().max(1e-9);
         let us = |elapsed: Duration| elapsed.as_secs_f64() / requests * 1e6;
         Overhead {
             requests_per_second_bare: per_second(bare),
             requests_per_second_traced: per_second(traced),
+            requests_per_second_counted: per_second(counted),
             requests_per_second_logged: per_second(logged),
             traced_us: us(traced) - us(bare),
+            counted_us: us(counted) - us(traced),
             logged_us: us(logged) - us(bare),
             export_us: us(export),
             work_us: us(options.work) * requests,

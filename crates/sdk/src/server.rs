@@ -2,7 +2,8 @@
 //!
 //! [`add_tracing_middleware`] puts them on an axum router in the right order. Each also stands
 //! alone on any tower service of HTTP requests; from the outside in they are [`RequestIdLayer`],
-//! [`TracingLayer`], [`TenantContextLayer`], [`SlowRequestLayer`], [`RequestLogLayer`].
+//! [`TracingLayer`], [`MetricsLayer`], [`TenantContextLayer`], [`SlowRequestLayer`],
+//! [`RequestLogLayer`].
 
 mod id;
 mod log;
@@ -23,6 +24,8 @@ use axum::extract::ConnectInfo;
 use http::{Request, Response};
 use tower::{Layer, Service};
 
+use crate::metric::{MetricsLayer, Registry};
+
 pub use id::RequestIdLayer;
 pub use log::RequestLogLayer;
 pub use slow::SlowRequestLayer;
@@ -40,6 +43,8 @@ pub struct ServerOptions {
     pub span_names: Vec<(String, String)>,
     /// Whether a line is logged for each request and each response. Default true.
     pub log_requests: bool,
+    /// Where requests are counted; not at all without.
+    pub metrics: Option<Registry>,
 }
 
 impl Default for ServerOptions {
@@ -49,6 +54,7 @@ impl Default for ServerOptions {
             excluded_paths: Vec::new(),
             span_names: Vec::new(),
             log_requests: true,
+            metrics: None,
         }
     }
 }
@@ -60,11 +66,13 @@ pub fn add_tracing_middleware(router: axum::Router, options: &ServerOptions) -> 
     } else {
         router
     };
-    router
-        .layer(SlowRequestLayer::new(options.slow_request))
-        .layer(TenantContextLayer)
-        .layer(TracingLayer::new(options))
-        .layer(RequestIdLayer)
+    let router =
+        router.layer(SlowRequestLayer::new(options.slow_request)).layer(TenantContextLayer);
+    let router = match &options.metrics {
+        Some(registry) => router.layer(MetricsLayer::new(registry, &options.excluded_paths)),
+        None => router,
+    };
+    router.layer(TracingLayer::new(options)).layer(RequestIdLayer)
 }
 
 /// What went wrong, told by a handler in the extensions of its response: the server span gets the
@@ -142,6 +150,7 @@ layers!(
     SlowRequestLayer,
     RequestLogLayer,
     WithDispatchLayer,
+    MetricsLayer,
 );
 
 /// Runs requests under a subscriber of their own, where several services share one process.
@@ -174,10 +183,10 @@ fn client_ip<B>(request: &Request<B>) -> Option<String> {
 }
 
 /// The route's template, where axum found one.
-fn route<B>(request: &Request<B>) -> Option<&str> {
+pub(crate) fn route<B>(request: &Request<B>) -> Option<&str> {
     request.extensions().get::<axum::extract::MatchedPath>().map(axum::extract::MatchedPath::as_str)
 }
 
-fn excluded(paths: &[String], path: &str) -> bool {
+pub(crate) fn excluded(paths: &[String], path: &str) -> bool {
     paths.iter().any(|excluded| path.starts_with(excluded.as_str()))
 }

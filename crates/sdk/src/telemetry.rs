@@ -25,6 +25,7 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use crate::config::{Config, Exporter, Protocol, Sampling};
 use crate::export::{self, Failures, Quiet};
 use crate::log::{Console, LogLayer};
+use crate::metric::Push;
 use crate::request::RequestAttributes;
 
 /// Why telemetry could not be set up.
@@ -39,6 +40,9 @@ pub enum Error {
     /// A header of the exporter has characters that HTTP does not allow.
     #[error("header {0:?} of the OTLP exporter is not a valid HTTP header")]
     Header(String),
+    /// The endpoint is no address.
+    #[error("the OTLP endpoint is no address")]
+    Endpoint(#[source] tonic::transport::Error),
     /// The exporter's thread could not be started.
     #[error("cannot start the exporter's thread")]
     Runtime(#[source] std::io::Error),
@@ -70,13 +74,14 @@ pub struct Telemetry {
 pub struct Guard {
     tracers: SdkTracerProvider,
     loggers: SdkLoggerProvider,
+    push: Option<Push>,
     /// Drives the exporters' sockets; one thread, so that exporting goes on whatever the
     /// service's own runtime does. `None` once shut down.
     runtime: Option<Runtime>,
     stopped: Once,
 }
 
-/// Longest that dropping the guard may take for each of traces and logs.
+/// Longest that dropping the guard may take for each of traces, logs and metrics.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Telemetry {
@@ -89,8 +94,8 @@ impl Telemetry {
             .with_resource(resource.clone())
             .with_sampler(sampler(&config))
             .with_span_processor(RequestAttributes);
-        let mut loggers = SdkLoggerProvider::builder().with_resource(resource);
-        let mut runtime = None;
+        let mut loggers = SdkLoggerProvider::builder().with_resource(resource.clone());
+        let (mut runtime, mut push) = (None, None);
         match &config.exporter {
             Exporter::None => {}
             Exporter::Memory(memory) => {
@@ -105,13 +110,16 @@ impl Telemetry {
                 let logs = Quiet::new(export::otlp_logs(&config)?, own.handle(), &failures);
                 tracers = tracers.with_span_processor(span_batches(&config, spans));
                 loggers = loggers.with_log_processor(log_batches(&config, logs));
+                if let Some(interval) = config.metrics_push {
+                    push = Some(Push::start(&config, interval, resource, own.handle(), &failures)?);
+                }
                 drop(entered);
                 runtime = Some(own);
             }
         }
         let (tracers, loggers) = (tracers.build(), loggers.build());
         let dispatch = subscriber(&config, &console, &tracers, &loggers);
-        let guard = Guard { tracers, loggers, runtime, stopped: Once::new() };
+        let guard = Guard { tracers, loggers, push, runtime, stopped: Once::new() };
         tracing::dispatcher::with_default(&dispatch, || announce(&config));
         Ok(Telemetry { dispatch, guard })
     }
@@ -142,6 +150,9 @@ impl Guard {
     pub fn flush(&self) {
         drop(self.tracers.force_flush());
         drop(self.loggers.force_flush());
+        if let Some(push) = &self.push {
+            push.flush(SHUTDOWN_TIMEOUT);
+        }
     }
 
     /// Sends what is waiting and stops, as dropping does.
@@ -151,6 +162,9 @@ impl Guard {
         self.stopped.call_once(|| {
             drop(self.tracers.shutdown_with_timeout(SHUTDOWN_TIMEOUT));
             drop(self.loggers.shutdown_with_timeout(SHUTDOWN_TIMEOUT));
+            if let Some(push) = &self.push {
+                push.flush(SHUTDOWN_TIMEOUT);
+            }
         });
     }
 }

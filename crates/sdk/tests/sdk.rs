@@ -16,6 +16,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use http_body_util::combinators::UnsyncBoxBody;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use tower::ServiceExt as _;
@@ -24,7 +25,7 @@ use tracing::{Instrument as _, info, info_span};
 use trefoil_sdk::overhead::{OverheadOptions, measure};
 use trefoil_sdk::{
     Batch, Config, Exporter, HttpClient, KeyValue, LogFormat, LogWriter, MemoryExporter, MemoryLog,
-    Protocol, Sampling, ServerOptions, Telemetry, add_tracing_middleware,
+    Protocol, Registry, Sampling, ServerOptions, Telemetry, add_tracing_middleware,
 };
 
 /// What a collector received.
@@ -35,6 +36,7 @@ struct Received(Arc<Mutex<Inner>>);
 struct Inner {
     traces: Vec<ExportTraceServiceRequest>,
     logs: Vec<ExportLogsServiceRequest>,
+    metrics: Vec<Vec<u8>>,
     keys: Vec<Option<HeaderValue>>,
 }
 
@@ -42,7 +44,9 @@ impl Received {
     fn note(&self, path: &str, headers: &HeaderMap, message: &[u8]) {
         let mut inner = self.0.lock().unwrap();
         inner.keys.push(headers.get("authorization").cloned());
-        if path.contains("race") {
+        if path.contains("etrics") {
+            inner.metrics.push(message.to_vec());
+        } else if path.contains("race") {
             inner.traces.push(ExportTraceServiceRequest::decode(message).unwrap());
         } else {
             inner.logs.push(ExportLogsServiceRequest::decode(message).unwrap());
@@ -83,6 +87,7 @@ async fn collector() -> (String, Received) {
     let router = Router::new()
         .route("/v1/traces", post(http))
         .route("/v1/logs", post(http))
+        .route("/v1/metrics", post(http))
         .fallback(grpc)
         .with_state(received.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -153,6 +158,50 @@ async fn traces_and_logs_arrive_over_grpc() {
 #[tokio::test(flavor = "multi_thread")]
 async fn traces_and_logs_arrive_over_http() {
     check_export(Protocol::HttpProtobuf).await;
+}
+
+async fn check_push(protocol: Protocol) {
+    let (endpoint, received) = collector().await;
+    let registry = Registry::new();
+    let config = Config::new("my-service")
+        .endpoint(endpoint)
+        .protocol(protocol)
+        .metrics(&registry, Some(Duration::from_secs(3600)))
+        .log_writer(LogWriter::Discard);
+    let telemetry = Telemetry::new(config).unwrap();
+    let seconds = registry.histogram("work_seconds", "How long", ["kind"], &[0.5, 1.0]);
+    tracing::dispatcher::with_default(telemetry.dispatch(), || {
+        info_span!("work").in_scope(|| seconds.observe(["a"], 0.7));
+    });
+    registry.counter("jobs_total", "Jobs", []).add([], 3.0);
+    blocking(move || drop(telemetry)).await;
+    let inner = received.0.lock().unwrap();
+    let request = format!("{:?}", ExportMetricsServiceRequest::decode(&*inner.metrics[0]).unwrap());
+    for expect in [
+        "\"service.name\"",
+        "name: \"jobs_total\"",
+        "AsDouble(3.0)",
+        "is_monotonic: true",
+        "name: \"work_seconds\"",
+        "unit: \"s\"",
+        "bucket_counts: [0, 1, 0]",
+        "explicit_bounds: [0.5, 1.0]",
+    ] {
+        assert!(request.contains(expect), "{expect}: {request}");
+    }
+    // The exemplar's trace is that of the span.
+    let inner_span = &inner.traces[0].resource_spans[0].scope_spans[0].spans[0];
+    assert!(request.contains(&format!("trace_id: {:?}", inner_span.trace_id)), "{request}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_pushed_over_grpc_when_told_so() {
+    check_push(Protocol::Grpc).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_pushed_over_http_when_told_so() {
+    check_push(Protocol::HttpProtobuf).await;
 }
 
 #[tokio::test]

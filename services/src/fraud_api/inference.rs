@@ -9,6 +9,7 @@ use tracing::{Instrument as _, Span, info_span};
 use utoipa::ToSchema;
 
 use super::App;
+use super::rules::Decision;
 use crate::fault::{Fault, Faults};
 use crate::features::{FEATURES, FeatureVector};
 use crate::http::ApiError;
@@ -33,6 +34,15 @@ impl RiskLevel {
             RiskLevel::Low => "low",
             RiskLevel::Medium => "medium",
             RiskLevel::High => "high",
+        }
+    }
+
+    /// What the model alone would have done.
+    pub(super) fn decision(self) -> Decision {
+        match self {
+            RiskLevel::Low => Decision::Approve,
+            RiskLevel::Medium => Decision::Review,
+            RiskLevel::High => Decision::Block,
         }
     }
 }

@@ -15,10 +15,14 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::inference::{Prediction, RiskLevel, count};
+use super::metrics::Predicted;
 use crate::fault::{Faults, X_FAULT};
 use crate::features::FEATURES;
 use crate::http::{ApiError, ErrorBody, JsonBody};
 use crate::preprocessing::{Engineered, Transaction};
+
+/// As metrics name it.
+const ENDPOINT: &str = "/predict";
 
 /// The answer.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,8 +71,19 @@ pub(super) async fn predict(
     let stopwatch = Stopwatch::start();
     let span = info_span!("predict_fraud");
     let result = predict_fraud(&app, body, &faults).instrument(span.clone()).await;
-    let elapsed_ms = stopwatch.elapsed().as_secs_f64() * 1e3;
-    let scored = result.inspect_err(|error| sdk::record_failure(&span, error.kind(), error))?;
+    let took = stopwatch.elapsed();
+    let elapsed_ms = took.as_secs_f64() * 1e3;
+    let scored = result.inspect_err(|error| {
+        sdk::record_failure(&span, error.kind(), error);
+        app.metrics.failed(ENDPOINT, error);
+    })?;
+    app.metrics.predicted(&Predicted {
+        endpoint: ENDPOINT,
+        prediction: &scored.prediction,
+        decision: scored.prediction.risk_level.decision(),
+        amount: scored.amount,
+        took,
+    });
     for span in [&span, &Span::current()] {
         scored.write(span, elapsed_ms);
     }

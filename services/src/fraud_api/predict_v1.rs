@@ -13,12 +13,16 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::inference::{Prediction, RiskLevel, count};
+use super::metrics::Predicted;
 use super::rules::{Decision, decide};
 use crate::fault::Faults;
 use crate::feature_store::Fetched;
 use crate::features::{FEATURES, TransactionFacts, feature_vector, merchant_risk, payment_risk};
 use crate::http::{ApiError, ErrorBody, JsonBody};
 use crate::latency::LatencyModel;
+
+/// As metrics name it.
+const ENDPOINT: &str = "/v1/predict";
 
 /// A transaction to be decided upon.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -95,13 +99,22 @@ pub(super) async fn predict(
     sdk::set_user_id(&request.user_id.to_string());
     sdk::set_attribute("transaction.id", request.transaction_id.clone());
     sdk::set_attribute("transaction.amount", request.amount);
-    request.validate()?;
+    let failed = |error: &ApiError| app.metrics.failed(ENDPOINT, error);
+    request.validate().inspect_err(failed)?;
     let fetched = app.fetch_features(&request, &faults).await;
     let facts = request.facts();
     let features = feature_vector(&facts, &fetched.features);
-    let prediction = app.infer(&features, &faults).await?;
+    let prediction = app.infer(&features, &faults).await.inspect_err(failed)?;
     let decision = app.apply_business_rules(&request, &prediction, &fetched).await;
-    let latency_ms = stopwatch.elapsed().as_secs_f64() * 1e3;
+    let took = stopwatch.elapsed();
+    let latency_ms = took.as_secs_f64() * 1e3;
+    app.metrics.predicted(&Predicted {
+        endpoint: ENDPOINT,
+        prediction: &prediction,
+        decision,
+        amount: request.amount,
+        took,
+    });
     prediction.write(&span);
     sdk::set_attributes(
         &span,
@@ -157,6 +170,7 @@ impl App {
         async {
             let fetched = self.store.get_features(request.user_id, faults).await;
             fetched.tell(&Span::current(), self.store.hit_rate());
+            self.metrics.fetched(&fetched);
             sdk::set_attribute("features.count", count(FEATURES.len()));
             sdk::set_attribute("processing.duration_ms", stopwatch.elapsed().as_secs_f64() * 1e3);
             fetched

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::inference::{Prediction, RiskLevel};
+use super::inference::Prediction;
 use crate::features::UserFeatures;
 
 /// What is done.
@@ -35,12 +35,7 @@ pub(super) fn decide(
     user: &UserFeatures,
     degraded: bool,
 ) -> (Decision, Option<&'static str>) {
-    let decision = match prediction.risk_level {
-        RiskLevel::Low => Decision::Approve,
-        RiskLevel::Medium => Decision::Review,
-        RiskLevel::High => Decision::Block,
-    };
-    match decision {
+    match prediction.risk_level.decision() {
         Decision::Approve if degraded && amount > 500.0 => {
             (Decision::Review, Some("large_amount_without_features"))
         }
@@ -58,6 +53,7 @@ pub(super) fn decide(
 
 #[cfg(test)]
 mod tests {
+    use super::super::inference::RiskLevel;
     use super::*;
 
     fn check(

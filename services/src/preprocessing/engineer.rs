@@ -42,6 +42,8 @@ pub(super) async fn engineer(
         return Err(ApiError::Validation("TransactionAmt must be above 0".to_owned()));
     }
     let features = app.compute(&transaction, &faults).await;
+    app.engineering.observe_duration([], stopwatch.elapsed());
+    app.engineered.add([], 12.0);
     sdk::set_attribute("features.count", 12_i64);
     sdk::set_attribute("processing.duration_ms", stopwatch.elapsed().as_secs_f64() * 1e3);
     info!(
