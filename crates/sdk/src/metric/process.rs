@@ -7,7 +7,7 @@ use super::{Kind, Registry, Snapshot};
 /// Ticks a second in `/proc/*/stat`: `USER_HZ`, 100 wherever Linux runs Rust's standard library.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Bytes of a page in `/proc/*/stat`; the figure is only used where `status` has none.
+/// What `/proc/*/status` counts memory in.
 const KIB: f64 = 1024.0;
 
 /// Adds CPU time, memory, file descriptors, threads and the start time of the process.

@@ -73,7 +73,6 @@ impl Push {
             failures: Arc::clone(failures),
         });
         let each = Arc::clone(&sender);
-        #[expect(clippy::disallowed_methods, reason = "the SDK stands alone, stdx is not there")]
         let task = runtime.spawn(async move {
             loop {
                 tokio::time::sleep(interval).await;
@@ -87,7 +86,6 @@ impl Push {
     pub(crate) fn flush(&self, timeout: Duration) {
         let (done, wait) = mpsc::sync_channel(1);
         let sender = Arc::clone(&self.sender);
-        #[expect(clippy::disallowed_methods, reason = "the SDK stands alone, stdx is not there")]
         self.runtime.spawn(async move {
             sender.push().await;
             // Nobody may be waiting any more.
