@@ -23,6 +23,7 @@
 mod labels;
 mod line;
 mod number;
+mod protobuf;
 mod starts;
 mod strict;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use model::metric::{HistogramSample, Labels, MetricType};
 
 pub use self::labels::{SeriesLabels, SeriesLabelsIter};
 use self::line::LineParser;
+use self::protobuf::ProtobufParser;
 
 /// How a page is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -191,6 +193,7 @@ pub struct Parser<'b> {
 #[derive(Debug)]
 enum Inner<'b> {
     Line(LineParser<'b>),
+    Protobuf(Box<ProtobufParser<'b>>),
 }
 
 impl<'b> Parser<'b> {
@@ -201,7 +204,7 @@ impl<'b> Parser<'b> {
                 Inner::Line(LineParser::new(body, format, options)?)
             }
             Format::Protobuf => {
-                return Err(Error { line: 1, problem: "protobuf is not read yet".to_owned() });
+                Inner::Protobuf(Box::new(ProtobufParser::new(body, options)))
             }
         };
         Ok(Parser { inner })
@@ -212,6 +215,7 @@ impl<'b> Parser<'b> {
     pub fn next(&mut self) -> Option<Result<Entry<'_>, Error>> {
         match &mut self.inner {
             Inner::Line(parser) => parser.next(),
+            Inner::Protobuf(parser) => parser.next(),
         }
     }
 }

@@ -155,6 +155,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A message with its length in front, and what comes behind it.
+    pub(crate) fn delimited(bytes: &'a [u8]) -> Read<(&'a [u8], &'a [u8])> {
+        let mut reader = Reader::new(bytes);
+        let message = reader.bytes()?;
+        Ok((message, reader.rest))
+    }
+
     /// The next value of packed varints; `None` at the end.
     #[inline]
     pub(crate) fn next_varint(&mut self) -> Read<Option<u64>> {

@@ -70,7 +70,11 @@ impl<'p> SeriesLabels<'p> {
     /// sorted, perhaps twice, perhaps empty.
     #[must_use]
     pub fn iter(&self) -> SeriesLabelsIter<'p> {
-        SeriesLabelsIter { labels: *self, index: 0 }
+        let canonical = match self.0 {
+            Source::Text { .. } => LabelsIter::new(&[]),
+            Source::Canonical(bytes) => LabelsIter::new(bytes),
+        };
+        SeriesLabelsIter { labels: *self, index: 0, canonical }
     }
 }
 
@@ -87,30 +91,30 @@ impl<'p> IntoIterator for SeriesLabels<'p> {
 #[derive(Debug, Clone)]
 pub struct SeriesLabelsIter<'p> {
     labels: SeriesLabels<'p>,
-    /// Of text the next label, the name being the first; of bytes how many were taken.
+    /// Of the next label, the name being the first.
     index: usize,
+    /// The labels that are still to come, when they are in canonical form.
+    canonical: LabelsIter<'p>,
 }
 
 impl<'p> Iterator for SeriesLabelsIter<'p> {
     type Item = (Cow<'p, str>, Cow<'p, str>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.labels.0 {
-            Source::Text { body, name, spans, kind, .. } => {
-                let index = self.index;
-                self.index += 1;
-                if index == 0 {
-                    return Some((Cow::Borrowed(NAME_LABEL), unescape(slice(body, *name))));
-                }
+        let index = self.index;
+        self.index += 1;
+        if index == 0 {
+            return Some((Cow::Borrowed(NAME_LABEL), self.labels.name()));
+        }
+        match &self.labels.0 {
+            Source::Text { body, spans, kind, .. } => {
                 let span = spans.get(index - 1)?;
                 let name = unescape(slice(body, span.name));
                 let value = number::normal_bound(*kind, &name, unescape(slice(body, span.value)));
                 Some((name, value))
             }
-            Source::Canonical(bytes) => {
-                let mut labels = LabelsIter::new(bytes);
-                let (name, value) = labels.nth(self.index)?;
-                self.index += 1;
+            Source::Canonical(_) => {
+                let (name, value) = self.canonical.find(|(name, _)| *name != NAME_LABEL)?;
                 Some((Cow::Borrowed(name), Cow::Borrowed(value)))
             }
         }

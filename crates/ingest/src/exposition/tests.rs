@@ -262,3 +262,167 @@ fn strict_text_has_metadata_once_and_first() {
     assert_eq!(problem("a 1\n# TYPE a gauge\n"), "line 2: metadata of metric \"a\" after its samples");
     assert_eq!(problem("# HELP a x\n# HELP a y\n"), "line 2: second HELP line for metric \"a\"");
 }
+
+mod protobuf {
+    use super::*;
+    use crate::wire::Writer;
+
+    fn label(writer: &mut Writer, name: &str, value: &str) {
+        let open = writer.open(1);
+        writer.bytes(1, name.as_bytes());
+        writer.bytes(2, value.as_bytes());
+        writer.close(open);
+    }
+
+    fn time(writer: &mut Writer, number: u32, millis: u64) {
+        let open = writer.open(number);
+        writer.varint(1, millis / 1_000);
+        writer.varint(2, millis % 1_000 * 1_000_000);
+        writer.close(open);
+    }
+
+    fn exemplar(writer: &mut Writer, number: u32, millis: u64) {
+        let open = writer.open(number);
+        label(writer, "trace_id", "abc");
+        writer.fixed64(2, 0.5_f64.to_bits());
+        time(writer, 3, millis);
+        writer.close(open);
+    }
+
+    fn family(name: &str, kind: u64, metric: impl FnOnce(&mut Writer)) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.bytes(1, name.as_bytes());
+        writer.bytes(2, b"what it is");
+        writer.varint(3, kind);
+        let open = writer.open(4);
+        label(&mut writer, "z", "1");
+        label(&mut writer, "Z", "2");
+        metric(&mut writer);
+        writer.close(open);
+        let message = writer.finish();
+        let mut delimited = Writer::default();
+        delimited.packed_varint(message.len() as u64);
+        let mut body = delimited.finish();
+        body.extend_from_slice(&message);
+        body
+    }
+
+    fn histogram(writer: &mut Writer, native: bool) {
+        let open = writer.open(7);
+        writer.varint(1, 6);
+        writer.fixed64(2, 7.5_f64.to_bits());
+        for (count, bound) in [(2, 0.5_f64), (5, 1.0)] {
+            let bucket = writer.open(3);
+            writer.varint(1, count);
+            writer.fixed64(2, bound.to_bits());
+            exemplar(writer, 3, 5_000);
+            writer.close(bucket);
+        }
+        if native {
+            writer.varint(5, 6);
+            writer.fixed64(6, 0.25_f64.to_bits());
+            writer.varint(7, 1);
+            let span = writer.open(12);
+            writer.varint(1, 1);
+            writer.varint(2, 2);
+            writer.close(span);
+            let deltas = writer.open(13);
+            writer.packed_varint(4);
+            writer.packed_varint(2);
+            writer.close(deltas);
+        }
+        time(writer, 15, 1_500);
+        writer.close(open);
+    }
+
+    fn check(body: &[u8], options: Options, expected: &str) {
+        let text = read(body, Format::Protobuf, options).expect("a valid body");
+        let expected: Vec<_> = expected.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn families_of_all_kinds() {
+        let mut body = family("c_total", 0, |writer| {
+            let open = writer.open(3);
+            writer.fixed64(1, 3.5_f64.to_bits());
+            exemplar(writer, 2, 1_700_000_000_123);
+            time(writer, 3, 1_600_000_000_500);
+            writer.close(open);
+            writer.varint(6, 99);
+        });
+        body.extend(family("s", 2, |writer| {
+            let open = writer.open(4);
+            writer.varint(1, 4);
+            writer.fixed64(2, 5.0_f64.to_bits());
+            let quantile = writer.open(3);
+            writer.fixed64(1, 1.0_f64.to_bits());
+            writer.fixed64(2, f64::NAN.to_bits());
+            writer.close(quantile);
+            writer.close(open);
+        }));
+        check(
+            &body,
+            Options::default(),
+            r#"
+            HELP c_total "what it is"
+            TYPE c_total counter
+            c_total Z="2" z="1" = 3.5 @99 since 1600000000500 # {trace_id="abc"} 0.5 @1700000000123
+            HELP s "what it is"
+            TYPE s summary
+            s_count Z="2" z="1" = 4
+            s_sum Z="2" z="1" = 5
+            s Z="2" quantile="1.0" z="1" = NaN
+            "#,
+        );
+    }
+
+    #[test]
+    fn histograms_are_native_or_classic_or_both() {
+        let classic = r##"
+            h_count Z="2" z="1" = 6 since 1500
+            h_sum Z="2" z="1" = 7.5 since 1500
+            h_bucket Z="2" le="0.5" z="1" = 2 since 1500 # {trace_id="abc"} 0.5 @5000
+            h_bucket Z="2" le="1.0" z="1" = 5 since 1500 # {trace_id="abc"} 0.5 @5000
+            h_bucket Z="2" le="+Inf" z="1" = 6 since 1500
+            "##;
+        let head = "HELP h \"what it is\"\nTYPE h histogram\n";
+        let plain = family("h", 4, |writer| histogram(writer, false));
+        check(&plain, Options::default(), &format!("{head}{classic}"));
+        let both = family("h", 4, |writer| histogram(writer, true));
+        let options = Options { no_native_histograms: true, ..Options::default() };
+        check(&both, options, &format!("{head}{classic}"));
+
+        let text = read(&both, Format::Protobuf, Options::default()).expect("valid");
+        let native = text.lines().last().expect("a line");
+        for part in [
+            "schema: 3, zero_threshold: 0.25, zero_count: 1.0, count: 6.0, sum: 7.5",
+            "positive_spans: [Span { offset: -1, length: 2 }]",
+            "positive_buckets: [2.0, 3.0]",
+            "@0 since 1500",
+        ] {
+            assert!(native.contains(part), "{part} in {native}");
+        }
+        assert_eq!(native.matches(" # ").count(), 2);
+        let options = Options { classic_histograms: true, ..Options::default() };
+        let text = read(&both, Format::Protobuf, options).expect("valid");
+        assert_eq!(text.lines().count(), 2 + 1 + 5);
+    }
+
+    #[test]
+    fn what_does_not_parse_is_told_with_the_number_of_the_message() {
+        let good = family("g", 1, |writer| {
+            let open = writer.open(2);
+            writer.fixed64(1, 1.0_f64.to_bits());
+            writer.close(open);
+        });
+        let problem = |body: &[u8]| {
+            read(&[&good[..], body].concat(), Format::Protobuf, Options::default())
+                .expect_err("wrong")
+        };
+        assert_eq!(problem(&[5, 1]), "line 2: 5 bytes needed, 1 left");
+        assert_eq!(problem(&[2, 0x0a, 0x07]), "line 2: 7 bytes needed, 0 left");
+        assert_eq!(problem(&[0]), "line 2: a metric family has no name");
+        assert_eq!(problem(&[3, 0x0a, 0x01, 0xff]), "line 2: text is not UTF-8");
+    }
+}

@@ -223,7 +223,7 @@ pub fn decode_metrics(
 }
 
 /// Why decoding stopped.
-pub(super) enum Stop {
+enum Stop {
     Fault(Box<Fault>),
     Refused(Refusal),
 }
@@ -250,23 +250,23 @@ impl Stop {
     }
 }
 
-pub(super) struct Decoder<'d> {
-    pub(super) translation: &'d Translation,
-    pub(super) deltas: &'d Deltas,
-    pub(super) tenant: &'d Tenant,
-    pub(super) context: &'d Context,
-    pub(super) into: Growing,
+struct Decoder<'d> {
+    translation: &'d Translation,
+    deltas: &'d Deltas,
+    tenant: &'d Tenant,
+    context: &'d Context,
+    into: Growing,
     /// Data points so far.
-    pub(super) points: usize,
+    points: usize,
     /// The families whose metadata was given.
     described: BTreeSet<String>,
 }
 
 /// The first and the last time of a resource's points, milliseconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
-    pub(super) first: i64,
-    pub(super) last: i64,
+struct Span {
+    first: i64,
+    last: i64,
 }
 
 impl Decoder<'_> {
@@ -442,7 +442,7 @@ impl Decoder<'_> {
 
 /// What a metric's points are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+enum Shape {
     Gauge,
     Sum,
     Explicit,
@@ -452,9 +452,9 @@ pub(super) enum Shape {
 
 /// A metric's points and what they mean.
 #[derive(Debug)]
-pub(super) struct MetricData<'a> {
-    pub(super) shape: Shape,
-    pub(super) points: Vec<&'a [u8]>,
+struct MetricData<'a> {
+    shape: Shape,
+    points: Vec<&'a [u8]>,
     /// 0 is unspecified, 1 is delta, 2 is cumulative.
     temporality: u64,
     is_monotonic: bool,
@@ -495,7 +495,7 @@ impl<'a> MetricData<'a> {
         !matches!(self.shape, Shape::Gauge | Shape::Summary)
     }
 
-    pub(super) fn is_delta(&self) -> bool {
+    fn is_delta(&self) -> bool {
         self.has_temporality() && self.temporality == 1
     }
 
