@@ -6,7 +6,6 @@
 
 pub mod check;
 pub mod discovery;
-mod glob;
 mod global;
 pub mod http;
 mod job;
@@ -19,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use stdx::yaml::{Fields, Node, Problem};
 
-pub use self::glob::glob;
+pub use stdx::glob::glob;
 pub use self::global::Global;
 pub use self::job::{Escaping, Job, Protocol};
 pub use self::remote::{MetadataSettings, QueueSettings, RemoteRead, RemoteWrite, WriteMessage};

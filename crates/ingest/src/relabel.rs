@@ -370,8 +370,8 @@ mod tests {
         check("- {source_labels: [a], target_label: b, action: keepequal}", "dropped");
         check("- {source_labels: [a], target_label: b, action: dropequal}", &format!("{all}}}"));
         check(
-            "- {source_labels: [c], target_label: d, separator: ';', action: hashmod, modulus: 1000}",
-            &format!(r#"{all}, d="976"}}"#),
+            "- {source_labels: [c], target_label: c, action: lowercase}\n- {source_labels: [c], target_label: d, action: hashmod, modulus: 1000}",
+            r#"{a="foo", b="bar", c="baz", d="976"}"#,
         );
         check(
             "- {regex: '(b|c)', replacement: 'x_$1', action: labelmap}",

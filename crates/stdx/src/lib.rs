@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod clock;
+pub mod glob;
 pub mod memory;
 pub mod task;
 pub mod yaml;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::IntoResponse;
 use model::metric::{Labels, is_stale};
 use tokio::sync::watch;
@@ -55,7 +55,7 @@ impl Exporter {
         };
         async fn answer(
             State(exporter): State<Exporter>,
-            uri: axum::http::Uri,
+            uri: Uri,
             headers: HeaderMap,
         ) -> impl IntoResponse {
             exporter.seen.write().push((uri.to_string(), headers));
@@ -106,12 +106,12 @@ impl Run {
                 .map(|(_, _, v)| if is_stale(*v) { "stale".to_owned() } else { v.to_string() })
                 .collect()
         };
-        let wait = self.samples.wait_for(|all| found(all).len() >= count);
-        let all = match tokio::time::timeout(Duration::from_secs(20), wait).await {
-            Ok(all) => found(&all.expect("the sink lives")),
-            Err(_) => panic!("no {count} samples of {series}: {:?}", self.samples.borrow().clone()),
-        };
-        all
+        let enough = |all: &Vec<(String, i64, f64)>| found(all).len() >= count;
+        let wait = self.samples.wait_for(enough);
+        let waited = tokio::time::timeout(Duration::from_secs(20), wait).await.is_ok();
+        let all = self.samples.borrow().clone();
+        assert!(waited, "no {count} samples of {series}: {all:?}");
+        found(&all)
     }
 
     /// Waits for a sample that is as wanted.
@@ -123,9 +123,9 @@ impl Run {
             })
         };
         let wait = self.samples.wait_for(found);
-        if tokio::time::timeout(Duration::from_secs(20), wait).await.is_err() {
-            panic!("no {series} {value}: {:?}", self.samples.borrow().clone());
-        }
+        let waited = tokio::time::timeout(Duration::from_secs(20), wait).await.is_ok();
+        let all = self.samples.borrow().clone();
+        assert!(waited, "no {series} {value}: {all:?}");
     }
 }
 
@@ -283,7 +283,7 @@ fn targets_are_spread_over_the_interval() {
             targets: crate::prometheus::discovery::addresses(vec![format!("host{n}:80")]),
             ..Default::default()
         };
-        let (outcomes, errors) = target::of_group(&job, &group);
+        let (outcomes, errors) = of_group(&job, &group);
         assert!(errors.is_empty());
         for outcome in outcomes {
             let target::Outcome::Kept(target) = outcome else { panic!("dropped") };
