@@ -120,7 +120,7 @@ impl Annotations {
         }
     }
 
-    fn warn(&mut self, position: PosRange, text: String) {
+    fn warn(&mut self, position: PosRange, text: impl fmt::Display) {
         self.insert(Annotation {
             severity: Severity::Warning,
             text: format!("PromQL warning: {text}"),
@@ -129,7 +129,7 @@ impl Annotations {
         });
     }
 
-    fn info(&mut self, position: PosRange, text: String) {
+    fn info(&mut self, position: PosRange, text: impl fmt::Display) {
         self.insert(Annotation {
             severity: Severity::Info,
             text: format!("PromQL info: {text}"),
@@ -170,7 +170,7 @@ impl Annotations {
     }
 
     pub(crate) fn mixed_aggregation(&mut self, at: PosRange) {
-        self.warn(at, "encountered a mix of histograms and floats for aggregation".to_owned());
+        self.warn(at, "encountered a mix of histograms and floats for aggregation");
     }
 
     pub(crate) fn mixed_classic_native(&mut self, name: &str, at: PosRange) {
@@ -200,7 +200,7 @@ impl Annotations {
     pub(crate) fn sort_in_range(&mut self, at: PosRange) {
         let text = "sort is ineffective for range queries since results are always ordered by \
                     labels";
-        self.warn(at, text.to_owned());
+        self.warn(at, text);
     }
 
     pub(crate) fn colliding_hints(&mut self, operation: Operation, at: PosRange) {

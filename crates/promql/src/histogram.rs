@@ -31,6 +31,7 @@ use model::metric::Histogram;
 /// resets. NaN is the same as itself.
 #[must_use]
 pub fn same(one: &Histogram, other: &Histogram) -> bool {
+    #[expect(clippy::float_cmp, reason = "any difference counts")]
     let bits = |left: f64, right: f64| left.to_bits() == right.to_bits() || left == right;
     if one.schema != other.schema
         || !bits(one.count, other.count)

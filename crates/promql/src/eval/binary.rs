@@ -438,9 +438,8 @@ impl Joined<'_> {
                 let group = matched_labels(first, self.matching);
                 return Err(QueryError::Execution(format!(
                     "found duplicate series for the match group {group} on the {side} hand-side \
-                     of the operation: [{}, {}];many-to-many matching not allowed: matching \
-                     labels must be unique on one side",
-                    first, second
+                     of the operation: [{first}, {second}];many-to-many matching not allowed: matching \
+                     labels must be unique on one side"
                 )));
             }
             found = Some(index);

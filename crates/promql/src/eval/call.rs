@@ -331,7 +331,7 @@ impl Evaluator<'_> {
                 let question = Question::Quantile { q, at };
                 let found = histograms.answer(&question, |step| steps.at(step), delayed, notes);
                 for one in found {
-                    answers.extend(by_quantile(one, label, q));
+                    answers.extend(by_quantile(&one, label, q));
                 }
             }
         });
@@ -435,7 +435,7 @@ impl Evaluator<'_> {
 }
 
 /// Sets the label that says which quantile it is; the quantile may change with the step.
-fn by_quantile(series: Series, label: &str, q: &[f64]) -> Vec<Series> {
+fn by_quantile(series: &Series, label: &str, q: &[f64]) -> Vec<Series> {
     let mut found: Vec<(u64, Series)> = Vec::new();
     for (step, &q) in q.iter().enumerate() {
         if !series.column.has(step) {

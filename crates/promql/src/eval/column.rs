@@ -45,11 +45,6 @@ impl Steps {
         self.start
             .saturating_add(self.step.saturating_mul(i64::try_from(index).unwrap_or(i64::MAX)))
     }
-
-    /// The last time; the first when there is none.
-    pub(crate) fn end(self) -> i64 {
-        self.at(self.count.saturating_sub(1))
-    }
 }
 
 /// What stands in a cell.

@@ -38,6 +38,15 @@ impl Wanted {
                 wanted.data.entry(matcher.name.clone()).or_default().push(matcher.clone());
             }
         }
+        // Of metrics that are only excluded those are meant that are named like info metrics.
+        let excludes =
+            |matcher: &Matcher| matches!(matcher.op, MatchOp::NotEqual | MatchOp::NotRegex);
+        if !wanted.names.is_empty()
+            && wanted.names.iter().all(excludes)
+            && let Ok(matcher) = Matcher::new(NAME_LABEL, MatchOp::Regex, ".+_info")
+        {
+            wanted.names.push(matcher);
+        }
         wanted
     }
 
@@ -202,6 +211,9 @@ fn enrich(
 fn newest<'s>(candidates: &[&'s Series], step: usize) -> Result<Option<&'s Series>> {
     let mut best: Option<(&Series, f64)> = None;
     for &one in candidates {
+        if one.column.histogram(step).is_some() {
+            return Err(QueryError::Execution("info sample should be float".to_owned()));
+        }
         let time = one.column.floats[step];
         if !is_present(time) {
             continue;

@@ -1,7 +1,7 @@
 //! How the series of two vectors find each other.
 
 use hashbrown::HashMap;
-use model::metric::{Labels, LabelsBuilder, NAME_LABEL};
+use model::metric::{Labels, LabelsBuilder};
 
 use super::column::Series;
 use super::value::{is_metadata, without_labels};
@@ -30,8 +30,9 @@ pub(crate) fn matched_labels(labels: &Labels, matching: &VectorMatching) -> Labe
             .collect();
         return Labels::from_pairs(&kept);
     }
+    // What a metric is does not say which series it is: that neither has to be the same.
     without_labels(labels, |name| {
-        name == NAME_LABEL || matching.labels.iter().any(|label| label == name)
+        is_metadata(name) || matching.labels.iter().any(|label| label == name)
     })
 }
 

@@ -127,13 +127,13 @@ impl Instant<'_> {
                         continue;
                     }
                     match self.take {
-                        Take::Value => {
+                        // Info metrics have to be floats; whoever asks for them refuses.
+                        Take::Value | Take::Millis => {
                             column.set_histogram(step, Arc::clone(&histogram.histogram));
                         }
                         Take::Start if !self.with_starts => {}
                         Take::Start => column.floats[step] = seconds(histogram.start),
                         Take::Time => column.floats[step] = seconds(histogram.timestamp),
-                        Take::Millis => column.floats[step] = millis(histogram.timestamp),
                     }
                 }
                 (Some((time, at)), _) => {
@@ -170,7 +170,8 @@ pub(crate) fn seconds(time: i64) -> f64 {
 /// their hints are known.
 pub(crate) fn tell_resets(points: &mut Points) {
     for at in (1..points.histograms.len()).rev() {
-        let (before, now) = (&points.histograms[at - 1].histogram, &points.histograms[at].histogram);
+        let (before, now) =
+            (&points.histograms[at - 1].histogram, &points.histograms[at].histogram);
         if now.reset_hint != ResetHint::Unknown || now.is_stale() || before.is_stale() {
             continue;
         }
@@ -212,8 +213,7 @@ fn around(
     (now, lookback): (i64, i64),
 ) -> (Option<usize>, Option<usize>) {
     let after = (next < count && time(next) <= now.saturating_add(lookback)).then_some(next);
-    let before =
-        next.checked_sub(1).filter(|&before| time(before) > now.saturating_sub(lookback));
+    let before = next.checked_sub(1).filter(|&before| time(before) > now.saturating_sub(lookback));
     (before, after)
 }
 

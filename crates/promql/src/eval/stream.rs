@@ -14,10 +14,6 @@ use crate::source::Points;
 pub(crate) struct Scratch {
     /// The samples of the series.
     pub(crate) points: Points,
-    /// Numbers for whoever needs some.
-    pub(crate) numbers: Vec<f64>,
-    /// Indices likewise.
-    pub(crate) indices: Vec<u32>,
     /// What was found out.
     pub(crate) notes: Annotations,
 }

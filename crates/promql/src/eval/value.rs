@@ -127,7 +127,7 @@ pub(crate) fn merge_series(series: &mut Vec<Series>) -> Result<()> {
     }
     for &(target, index) in &double {
         let from = std::mem::take(&mut series[index].column);
-        merge_column(&mut series[target].column, from)?;
+        merge_column(&mut series[target].column, &from)?;
     }
     let mut index = 0;
     series.retain(|_| {
@@ -137,7 +137,7 @@ pub(crate) fn merge_series(series: &mut Vec<Series>) -> Result<()> {
     Ok(())
 }
 
-fn merge_column(into: &mut Column, from: Column) -> Result<()> {
+fn merge_column(into: &mut Column, from: &Column) -> Result<()> {
     for step in 0..from.len() {
         if !from.has(step) {
             continue;

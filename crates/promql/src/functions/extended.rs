@@ -127,7 +127,7 @@ pub(crate) fn histogram_rate(
         (*points[last].histogram).clone()
     };
     let gauge = |one: &Histogram| one.reset_hint == ResetHint::Gauge;
-    if !counter && !(gauge(&left) && gauge(&right)) {
+    if !counter && (!gauge(&left) || !gauge(&right)) {
         about.notes.not_a_gauge(about.name_only(), about.position);
     }
     let mut change = Open::new(&right);

@@ -60,7 +60,7 @@ pub(crate) fn sum(window: &Window<'_>, about: &mut About<'_>) -> Option<Cell> {
         window.values.iter().for_each(|&value| total.add(value));
         return Some(Cell::Float(total.value()));
     }
-    histogram_total(window, about, |first| Open::new(first), |total, next| total.add(next))
+    histogram_total(window, about, Open::new, Open::add)
         .and_then(|total| histogram_cell(total.close()))
 }
 
@@ -103,6 +103,12 @@ pub(crate) fn avg(window: &Window<'_>, about: &mut About<'_>) -> Option<Cell> {
 
 /// The sum divided by the count; once the sum would overflow, the mean carried along.
 pub(crate) fn mean(values: &[f64]) -> f64 {
+    let mut total = Kahan::default();
+    values.iter().for_each(|&value| total.add(value));
+    if total.sum.is_finite() {
+        let count = number(values.len());
+        return total.sum / count + total.rest / count;
+    }
     let mut running = Mean::default();
     values.iter().for_each(|&value| running.add(value));
     running.value()

@@ -61,7 +61,7 @@ pub(crate) struct Span {
 
 impl Span {
     #[expect(clippy::cast_precision_loss, reason = "a number of samples in memory")]
-    fn average(&self) -> f64 {
+    fn average(self) -> f64 {
         let sampled = crate::eval::seconds(self.last.saturating_sub(self.first));
         if self.samples > 1 { sampled / (self.samples - 1) as f64 } else { 0.0 }
     }
@@ -69,7 +69,7 @@ impl Span {
     /// By what an increase grows when it is extrapolated to the ends of the range: to the end
     /// where a sample is near, half a sample's distance where none is, and never below zero of a
     /// counter (`first` is its first value).
-    pub(crate) fn extrapolation(&self, increase: f64, first: Option<f64>) -> f64 {
+    pub(crate) fn extrapolation(self, increase: f64, first: Option<f64>) -> f64 {
         let sampled = crate::eval::seconds(self.last.saturating_sub(self.first));
         let average = self.average();
         let threshold = average * 1.1;
@@ -87,14 +87,14 @@ impl Span {
         if sampled == 0.0 { 1.0 } else { (sampled + to_start + self.to_end()) / sampled }
     }
 
-    fn to_end(&self) -> f64 {
+    fn to_end(self) -> f64 {
         let to_end = crate::eval::seconds(self.end.saturating_sub(self.last));
         let average = self.average();
         if to_end >= average * 1.1 { average / 2.0 } else { to_end }
     }
 
     /// The same when the counter began at `start` within the range.
-    fn extrapolation_from(&self, start: i64) -> f64 {
+    fn extrapolation_from(self, start: i64) -> f64 {
         let sampled = crate::eval::seconds(self.last.saturating_sub(start));
         if sampled == 0.0 { 1.0 } else { (sampled + self.to_end()) / sampled }
     }
@@ -263,13 +263,12 @@ pub(crate) fn instant(
             if counter && (gauge(first) || gauge(last)) {
                 about.notes.not_a_counter(about.name_only(), about.position);
             }
-            if !counter && !(gauge(first) && gauge(last)) {
+            if !counter && (!gauge(first) || !gauge(last)) {
                 about.notes.not_a_gauge(about.name_only(), about.position);
             }
             let mut change = Open::new(last);
-            if !(counter && (anew || is_reset(last, first)))
-                && !subtract_noted(&mut change, first, about)
-            {
+            let reset = counter && (anew || is_reset(last, first));
+            if !reset && !subtract_noted(&mut change, first, about) {
                 return None;
             }
             change.set_hint(ResetHint::Gauge);

@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn bounds_grow_by_the_schema() {
         for (index, schema, expect) in [
-            (0, 0, 1.0),
+            (0, 0, 1.0f64),
             (1, 0, 2.0),
             (-1, 0, 0.5),
             (1, -1, 4.0),
@@ -92,7 +92,11 @@ mod tests {
             (0, 8, 1.0),
             (-1074, 0, 5e-324),
         ] {
-            assert_eq!(bound(index, schema), expect, "index {index}, schema {schema}");
+            assert_eq!(
+                bound(index, schema).to_bits(),
+                expect.to_bits(),
+                "index {index}, schema {schema}"
+            );
         }
         assert!((bound(1, 1) - std::f64::consts::SQRT_2).abs() < 1e-15);
         assert_eq!((coarser(3, 1, 0), coarser(4, 1, 0), coarser(-3, 1, 0)), (2, 2, -1));

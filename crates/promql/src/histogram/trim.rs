@@ -93,9 +93,7 @@ fn cut(trim: Trim, bucket: Bucket, value: f64, (positive, custom): (bool, bool))
     };
     let below = bucket.count * part;
     match trim {
-        Trim::Below => {
-            Kept { count: below, middle: middle(bucket.lower, value, positive, custom) }
-        }
+        Trim::Below => Kept { count: below, middle: middle(bucket.lower, value, positive, custom) },
         Trim::Above => Kept {
             count: bucket.count - below,
             middle: middle(value, bucket.upper, positive, custom),

@@ -77,7 +77,9 @@ impl Runner {
                     _ => 0,
                 };
                 match item {
-                    SequenceValue::Float(value) => self.source.float(&one.labels, time, *value, start),
+                    SequenceValue::Float(value) => {
+                        self.source.float(&one.labels, time, *value, start)
+                    }
                     SequenceValue::Histogram { histogram, .. } => {
                         self.source.histogram(&one.labels, time, (**histogram).clone(), start);
                     }

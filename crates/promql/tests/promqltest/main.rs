@@ -24,6 +24,19 @@ fn scripts() -> Option<PathBuf> {
 }
 
 #[test]
+fn our_own_script_passes() {
+    let commands = script::parse(include_str!("own.test")).expect("a script");
+    let mut runner = Runner::default();
+    let mut failed = Vec::new();
+    for command in &commands {
+        if let Err(error) = runner.run(command) {
+            failed.push(format!("own.test:{}: {error}", command.line));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
 fn promqltest_scripts_pass() {
     let Some(directory) = scripts() else {
         eprintln!("left out: ../shared/conformance/promqltest is not there");

@@ -1,0 +1,282 @@
+//! Random queries over random data: nothing panics, and an instant query says what a range query
+//! says at that step.
+
+use model::metric::{Histogram, Labels, Span, stale_nan};
+use promql::engine::{Engine, Options, Run, Series, Value};
+use promql::memory::MemorySource;
+use promql::parser;
+use proptest::prelude::*;
+
+const RANGES: &[&str] = &["1m", "90s", "5m", "1h"];
+
+fn selector() -> impl Strategy<Value = String> {
+    let name = prop::sample::select(vec![
+        "m",
+        "n_total",
+        "h",
+        "b_bucket",
+        "{__name__=~\"m|h\"}",
+        "m{i=\"1\"}",
+        "nothing",
+        "mixed",
+    ]);
+    let suffix =
+        prop::sample::select(vec!["", "", "", " offset 1m", " offset -1m", " @ 300", " @ end()"]);
+    (name, suffix).prop_map(|(name, suffix)| format!("{name}{suffix}"))
+}
+
+fn matrix() -> impl Strategy<Value = String> {
+    let range = prop::sample::select(RANGES.to_vec());
+    let name = prop::sample::select(vec!["m", "n_total", "h", "mixed", "{__name__=~\"m|h\"}"]);
+    let suffix = prop::sample::select(vec!["", "", " offset 30s", " @ 300"]);
+    (name, range, suffix, any::<bool>()).prop_map(|(name, range, suffix, subquery)| {
+        if subquery {
+            format!("{name}[{range}:30s]{suffix}")
+        } else {
+            format!("{name}[{range}]{suffix}")
+        }
+    })
+}
+
+fn scalar() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "0",
+        "1",
+        "-1",
+        "0.5",
+        "NaN",
+        "Inf",
+        "-Inf",
+        "time()",
+        "scalar(m{i=\"1\"})",
+        "1e300",
+        "2",
+    ])
+    .prop_map(str::to_owned)
+}
+
+fn vector() -> impl Strategy<Value = String> {
+    let range_functions = vec![
+        "rate",
+        "increase",
+        "delta",
+        "irate",
+        "idelta",
+        "resets",
+        "changes",
+        "deriv",
+        "sum_over_time",
+        "avg_over_time",
+        "min_over_time",
+        "max_over_time",
+        "count_over_time",
+        "last_over_time",
+        "first_over_time",
+        "stddev_over_time",
+        "stdvar_over_time",
+        "mad_over_time",
+        "present_over_time",
+        "absent_over_time",
+        "ts_of_max_over_time",
+        "ts_of_last_over_time",
+    ];
+    let functions = vec![
+        "abs",
+        "ceil",
+        "exp",
+        "ln",
+        "sgn",
+        "sqrt",
+        "hour",
+        "days_in_month",
+        "absent",
+        "timestamp",
+        "histogram_count",
+        "histogram_sum",
+        "histogram_avg",
+        "histogram_stddev",
+        "-",
+        "round",
+    ];
+    let leaf = prop_oneof![
+        4 => selector(),
+        4 => (prop::sample::select(range_functions), matrix())
+            .prop_map(|(function, range)| format!("{function}({range})")),
+        1 => (scalar(), matrix()).prop_map(|(q, range)| format!("quantile_over_time({q}, {range})")),
+        1 => (matrix(), scalar()).prop_map(|(range, t)| format!("predict_linear({range}, {t})")),
+        1 => scalar().prop_map(|value| format!("vector({value})")),
+    ];
+    let operators = vec![
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "^",
+        "==",
+        "!=",
+        ">",
+        "<",
+        ">=",
+        "<=",
+        "== bool",
+        "> bool",
+        "and",
+        "or",
+        "unless",
+        "atan2",
+        "+ on(i)",
+        "+ ignoring(j)",
+        "* on(i) group_left",
+        "- ignoring(j) group_right",
+        "and on(i)",
+        "unless ignoring(i)",
+        "</",
+        ">/",
+        "+ fill(1)",
+        "> on(i) fill_left(0)",
+    ];
+    let aggregations = vec![
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "count",
+        "group",
+        "stddev",
+        "stdvar",
+        "sum by (i)",
+        "avg without (i)",
+        "count by (j)",
+    ];
+    let chosen = vec!["topk", "bottomk", "limitk", "quantile", "limit_ratio"];
+    leaf.prop_recursive(4, 24, 3, move |inner| {
+        prop_oneof![
+            (prop::sample::select(functions.clone()), inner.clone())
+                .prop_map(|(function, arg)| format!("{function}({arg})")),
+            (inner.clone(), prop::sample::select(operators.clone()), inner.clone())
+                .prop_map(|(left, op, right)| format!("({left}) {op} ({right})")),
+            (inner.clone(), prop::sample::select(vec!["+", "*", ">", "== bool", "</"]), scalar())
+                .prop_map(|(left, op, right)| format!("({left}) {op} {right}")),
+            (scalar(), prop::sample::select(vec!["-", "/", "<", "> bool"]), inner.clone())
+                .prop_map(|(left, op, right)| format!("{left} {op} ({right})")),
+            (prop::sample::select(aggregations.clone()), inner.clone())
+                .prop_map(|(aggregation, arg)| format!("{aggregation} ({arg})")),
+            (prop::sample::select(chosen.clone()), scalar(), inner.clone())
+                .prop_map(|(aggregation, param, arg)| format!("{aggregation}({param}, {arg})")),
+            (scalar(), inner.clone())
+                .prop_map(|(q, arg)| format!("histogram_quantile({q}, {arg})")),
+            inner.clone().prop_map(|arg| format!("histogram_fraction(0, 1, {arg})")),
+            inner.clone().prop_map(|arg| format!("count_values(\"v\", {arg})")),
+            inner.clone().prop_map(|arg| format!("clamp({arg}, 0, 10)")),
+            inner
+                .clone()
+                .prop_map(|arg| format!("label_replace({arg}, \"j\", \"$1\", \"i\", \"(.*)\")")),
+            inner.clone().prop_map(|arg| format!("sort_by_label({arg}, \"i\")")),
+            inner.clone().prop_map(|arg| format!("max_over_time(({arg})[5m:1m])")),
+            inner.prop_map(|arg| format!("vector(scalar({arg}))")),
+        ]
+    })
+}
+
+fn histogram(seed: u8, scale: f64) -> Histogram {
+    let custom = seed % 5 == 0;
+    let counts: Vec<f64> =
+        (0..4u8).map(|at| f64::from(seed.wrapping_mul(at + 3) % 7) * scale).collect();
+    let count = counts.iter().sum();
+    Histogram {
+        schema: if custom { Histogram::CUSTOM_BUCKETS_SCHEMA } else { i32::from(seed % 4) - 1 },
+        count,
+        sum: if seed % 31 == 0 { f64::NAN } else { count * 1.5 },
+        positive_spans: vec![
+            Span { offset: if custom { 0 } else { i32::from(seed % 3) - 1 }, length: 2 },
+            Span { offset: i32::from(seed % 2), length: 2 },
+        ],
+        positive_buckets: counts,
+        custom_values: if custom {
+            vec![1.0, 2.0, 4.0, 8.0, f64::from(seed) + 10.0]
+        } else {
+            Vec::new()
+        },
+        ..Histogram::default()
+    }
+}
+
+fn data(seeds: &[u8]) -> MemorySource {
+    let mut source = MemorySource::new();
+    let special = [f64::NAN, f64::INFINITY, -1.0, 1e308, stale_nan(), 0.0];
+    for (at, &seed) in seeds.iter().enumerate() {
+        let time = i64::try_from(at).expect("few") * 30_000 + i64::from(seed % 3) * 7;
+        let value = match seed % 23 {
+            0 => special[usize::from(seed) / 23 % special.len()],
+            _ => f64::from(seed),
+        };
+        for i in ["1", "2", "3"] {
+            let labels =
+                |name: &str| Labels::from_pairs(&[("__name__", name), ("i", i), ("j", "x")]);
+            if seed % 11 == 1 && i == "2" {
+                continue;
+            }
+            source.float(&labels("m"), time, value, 0);
+            source.float(
+                &labels("n_total"),
+                time,
+                f64::from(u16::from(seed) + 40 * u16::try_from(at).expect("few")),
+                time - 500,
+            );
+            source.histogram(&labels("h"), time, histogram(seed, 1.0), 0);
+            if seed % 2 == 0 {
+                source.float(&labels("mixed"), time, value, 0);
+            } else {
+                source.histogram(&labels("mixed"), time, histogram(seed, 2.0), 0);
+            }
+            for le in ["1", "2", "+Inf"] {
+                let labels = Labels::from_pairs(&[("__name__", "b_bucket"), ("i", i), ("le", le)]);
+                source.float(&labels, time, f64::from(seed), 0);
+            }
+        }
+    }
+    source
+}
+
+fn bits(series: &Series) -> (String, Vec<(i64, u64)>, Vec<String>) {
+    let float = |value: f64| if value.is_nan() { 1 } else { value.to_bits() };
+    (
+        series.labels.to_string(),
+        series.floats.iter().map(|&(time, value)| (time, float(value))).collect(),
+        series.histograms.iter().map(|(time, one)| format!("{time} {one:?}")).collect(),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn instant_and_range_agree(query in vector(), seeds in prop::collection::vec(any::<u8>(), 1..24), delayed: bool) {
+        let expr = match parser::parse(&query, parser::Options::ALL) {
+            Ok(expr) => expr,
+            Err(_) => return Ok(()),
+        };
+        let source = data(&seeds);
+        let options = Options { delayed_name_removal: delayed, use_start_timestamps: true, ..Options::default() };
+        let engine = Engine::new(options);
+        let run = Run::default();
+        let _whole = engine.range(&source, &expr, (0, 900_000, 37_000), &run);
+        let instant = engine.instant(&source, &expr, 300_000, &run);
+        let range = engine.range(&source, &expr, (300_000, 300_000, 1_000), &run);
+        match (instant, range) {
+            (Ok(instant), Ok(range)) => {
+                let (Value::Vector(vector), Value::Matrix(matrix)) = (&instant.value, &range.value) else {
+                    return Err(TestCaseError::fail("no vector"));
+                };
+                let mut one: Vec<_> = vector.iter().map(bits).collect();
+                let mut other: Vec<_> = matrix.iter().map(bits).collect();
+                one.sort();
+                other.sort();
+                prop_assert_eq!(one, other, "{}", query);
+            }
+            (Err(one), Err(other)) => prop_assert_eq!(one, other),
+            (one, other) => prop_assert!(false, "{}: {:?} {:?}", query, one.err(), other.err()),
+        }
+    }
+}
