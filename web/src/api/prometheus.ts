@@ -5,7 +5,7 @@ import { keepPreviousData, useQueries, useQuery, type UseQueryResult } from "@ta
 import { useTimeRange } from "../components/useTimeRange";
 import { stepGrid, type Grid } from "../lib/promql";
 import { resolveRange } from "../lib/time";
-import { ApiError, getJson, request } from "./client";
+import { ApiError, request } from "./client";
 
 export const PROMETHEUS = "/prometheus/api/v1";
 
@@ -234,17 +234,17 @@ export const useTsdbStatus = (limit: number): UseQueryResult<TsdbStatus> =>
   });
 
 export type Cardinality = {
-  metrics: readonly { name: string; series: number; bytes: number }[];
-  labels: readonly { name: string; values: number; series: number; bytes: number }[];
-  pairs: readonly { name: string; value: string; series: number; bytes?: number }[];
-  total: { series: number; bytes: number };
+  series: number;
+  label_pairs: number;
+  metrics: readonly { metric: string; series: number; bytes: number }[];
+  labels: readonly { label: string; values: number; bytes: number }[];
 };
 
-/** What series cost in bytes: our own endpoint, beside Prometheus's counts. */
+/** What series cost in bytes: an endpoint that only our server has, beside Prometheus's counts. */
 export const useCardinality = (limit: number): UseQueryResult<Cardinality> =>
   useQuery({
-    queryKey: ["cardinality", limit],
-    queryFn: ({ signal }) => getJson<Cardinality>(`/api/v1/metrics/cardinality?limit=${limit}`, signal),
+    queryKey: ["prometheus", "cardinality", limit],
+    queryFn: async ({ signal }) => (await ask<Cardinality>("/metrics/cardinality", { limit }, signal)).data,
     refetchInterval: 30_000,
     retry: false,
   });

@@ -32,7 +32,7 @@ export function Cardinality() {
           error={tsdb.error ?? ours.error}
           retry={() => void Promise.all([ours.refetch(), tsdb.refetch()])}
         />
-      ) : costs.total.series === 0 ? (
+      ) : costs.series === 0 ? (
         <section className="panel">
           <Empty title="No series yet" icon={<IconChartBar size={32} stroke={1.4} aria-hidden />}>
             <p>
@@ -49,20 +49,21 @@ export function Cardinality() {
 }
 
 function Sections({ costs }: { costs: Costs }) {
-  const { total, metrics, labels, pairs } = costs;
+  const { series: total, pairsTotal, metrics, labels, pairs } = costs;
   const top = metrics[0];
+  const listed = metrics.reduce((sum, metric) => sum + (metric.bytes ?? 0), 0);
   return (
     <>
       <section className="panel stat-strip" aria-label="Summary">
-        <Stat value={formatInteger(total.series)} label="series in the head" />
-        {total.bytes !== null && <Stat value={formatBytes(total.bytes)} label="bytes that they take" />}
-        {total.bytes !== null && total.series > 0 && (
-          <Stat value={formatBytes(total.bytes / total.series)} label="a series" />
+        <Stat value={formatInteger(total)} label="series in memory" />
+        {pairsTotal !== null && <Stat value={formatInteger(pairsTotal)} label="pairs of label and value" />}
+        {listed > 0 && (
+          <Stat value={formatBytes(listed)} label={`memory of the ${metrics.length} metrics listed`} />
         )}
-        {top && <Stat value={formatPercent(top.series / total.series)} label={`of them are ${top.name}`} />}
-        {labels[0]?.values !== undefined && (
-          <Stat value={formatInteger(labels[0].values)} label={`values of ${labels[0].name}`} />
+        {top && total > 0 && (
+          <Stat value={formatPercent(top.series / total)} label={`of the series are ${top.name}`} />
         )}
+        {labels[0] && <Stat value={formatInteger(labels[0].values)} label={`values of ${labels[0].name}`} />}
       </section>
       <div className="grid two costs">
         <Panel flush title="Metrics">
@@ -76,7 +77,7 @@ function Sections({ costs }: { costs: Costs }) {
                   {metric.name}
                 </Link>
               ),
-              share: metric.series / (total.series || 1),
+              share: metric.series / (total || 1),
               cells: [formatInteger(metric.series), bytes(metric.bytes)],
               copy: { text: dropRule("metric", metric.name), label: `Copy a rule that drops ${metric.name}` },
             }))}
@@ -85,7 +86,7 @@ function Sections({ costs }: { costs: Costs }) {
         <Panel flush title="Labels">
           <CostTable
             label="Labels that cost most"
-            head={["Label", "Values", "Series", "Bytes"]}
+            head={["Label", "Values", "Bytes"]}
             rows={labels.map((label) => ({
               key: label.name,
               name: (
@@ -93,12 +94,8 @@ function Sections({ costs }: { costs: Costs }) {
                   {label.name}
                 </Link>
               ),
-              share: (label.values ?? 0) / Math.max(1, labels[0]?.values ?? 1),
-              cells: [
-                formatInteger(label.values ?? 0),
-                label.series > 0 ? formatInteger(label.series) : "–",
-                bytes(label.bytes),
-              ],
+              share: label.values / Math.max(1, labels[0]?.values ?? 1),
+              cells: [formatInteger(label.values), bytes(label.bytes)],
               copy: {
                 text: dropRule("label", label.name),
                 label: `Copy a rule that drops the label ${label.name}`,
@@ -110,7 +107,7 @@ function Sections({ costs }: { costs: Costs }) {
       <Panel flush title="Values with most series">
         <CostTable
           label="Label values with most series"
-          head={["Label and value", "Series", "Bytes"]}
+          head={["Label and value", "Series"]}
           rows={pairs.map((pair) => ({
             key: `${pair.name}=${pair.value}`,
             name: (
@@ -118,8 +115,8 @@ function Sections({ costs }: { costs: Costs }) {
                 {pair.name}=&quot;{pair.value}&quot;
               </Link>
             ),
-            share: pair.series / (total.series || 1),
-            cells: [formatInteger(pair.series), bytes(pair.bytes)],
+            share: pair.series / (total || 1),
+            cells: [formatInteger(pair.series)],
           }))}
         />
       </Panel>

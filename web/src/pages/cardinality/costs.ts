@@ -2,36 +2,35 @@
 
 import type { Cardinality, TsdbStatus } from "../../api/prometheus";
 
-export type Cost = { name: string; series: number; bytes: number | null; values?: number };
 export type Costs = {
-  total: { series: number; bytes: number | null };
-  metrics: Cost[];
-  labels: Cost[];
-  pairs: { name: string; value: string; series: number; bytes: number | null }[];
+  series: number;
+  pairsTotal: number | null;
+  metrics: { name: string; series: number; bytes: number | null }[];
+  labels: { name: string; values: number; bytes: number | null }[];
+  pairs: { name: string; value: string; series: number }[];
 };
 
 export function toCosts(ours: Cardinality | undefined, tsdb: TsdbStatus | undefined): Costs | null {
-  if (ours)
-    return {
-      total: ours.total,
-      metrics: [...ours.metrics],
-      labels: [...ours.labels],
-      pairs: ours.pairs.map((pair) => ({ ...pair, bytes: pair.bytes ?? null })),
-    };
-  if (!tsdb) return null;
-  const bytes = new Map(tsdb.memoryInBytesByLabelName.map((one) => [one.name, one.value]));
+  if (!ours && !tsdb) return null;
+  const bytes = new Map(tsdb?.memoryInBytesByLabelName.map((one) => [one.name, one.value]));
   return {
-    total: { series: tsdb.headStats.numSeries, bytes: null },
-    metrics: tsdb.seriesCountByMetricName.map(({ name, value }) => ({ name, series: value, bytes: null })),
-    labels: tsdb.labelValueCountByLabelName.map(({ name, value }) => ({
-      name,
-      values: value,
-      series: 0,
-      bytes: bytes.get(name) ?? null,
-    })),
-    pairs: tsdb.seriesCountByLabelValuePair.map(({ name, value }) => {
+    series: ours?.series ?? tsdb?.headStats.numSeries ?? 0,
+    pairsTotal: ours?.label_pairs ?? tsdb?.headStats.numLabelPairs ?? null,
+    metrics:
+      ours?.metrics.map((one) => ({ name: one.metric, series: one.series, bytes: one.bytes })) ??
+      tsdb?.seriesCountByMetricName.map(({ name, value }) => ({ name, series: value, bytes: null })) ??
+      [],
+    labels:
+      ours?.labels.map((one) => ({ name: one.label, values: one.values, bytes: one.bytes })) ??
+      tsdb?.labelValueCountByLabelName.map(({ name, value }) => ({
+        name,
+        values: value,
+        bytes: bytes.get(name) ?? null,
+      })) ??
+      [],
+    pairs: (tsdb?.seriesCountByLabelValuePair ?? []).map(({ name, value }) => {
       const at = name.indexOf("=");
-      return { name: name.slice(0, at), value: name.slice(at + 1), series: value, bytes: null };
+      return { name: name.slice(0, at), value: name.slice(at + 1), series: value };
     }),
   };
 }

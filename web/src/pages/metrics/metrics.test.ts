@@ -143,14 +143,15 @@ test("costs are our own where the server tells them, else counts", () => {
   };
   const counts = toCosts(undefined, tsdb);
   expect(counts?.labels[0]).toMatchObject({ values: 3, bytes: 99 });
-  expect(counts?.pairs[0]).toMatchObject({ name: "a", value: "b=c", bytes: null });
-  const ours = {
-    metrics: [{ name: "m", series: 4, bytes: 8 }],
-    labels: [],
-    pairs: [],
-    total: { series: 4, bytes: 8 },
-  };
-  expect(toCosts(ours, tsdb)?.total.bytes).toBe(8);
+  expect(counts?.metrics[0]?.bytes).toBeNull();
+  expect(counts?.pairs[0]).toEqual({ name: "a", value: "b=c", series: 2 });
+  const ours = { series: 4, label_pairs: 7, metrics: [{ metric: "m", series: 4, bytes: 8 }], labels: [] };
+  expect(toCosts(ours, tsdb)).toMatchObject({
+    series: 4,
+    pairsTotal: 7,
+    metrics: [{ bytes: 8 }],
+    pairs: [{ series: 2 }],
+  });
   expect(toCosts(undefined, undefined)).toBeNull();
   expect(dropRule("metric", "a.b")).toContain("regex: a\\.b");
 });
