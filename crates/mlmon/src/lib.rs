@@ -12,10 +12,18 @@
 #![warn(missing_docs)]
 
 pub mod column;
+pub mod compare;
 pub mod detector;
 mod error;
+pub mod estimate;
+pub mod gbdt;
+pub mod monitor;
 pub mod pair;
+pub mod performance;
 pub mod profile;
+pub mod quality;
+pub mod report;
 pub mod stat;
+pub mod threshold;
 
 pub use error::Error;

@@ -16,6 +16,8 @@ import scipy.stats as st
 from scipy.spatial.distance import jensenshannon
 
 warnings.filterwarnings("ignore")
+# NannyML reports its use to its maker unless told otherwise.
+os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -182,7 +184,150 @@ def univariate():
     write("univariate.json", {"cases": cases, "kstwo": kstwo})
 
 
-SECTIONS = {"univariate": univariate}
+def performance():
+    import sklearn.metrics as sk
+
+    rng = np.random.default_rng(3)
+    n = 500
+    y = rng.integers(0, 2, n)
+    score = np.clip(np.round(0.3 * y + rng.normal(0.4, 0.25, n), 2), 0.01, 0.99)
+    decision = (score >= 0.5).astype(int)
+    tn, fp, fn, tp = sk.confusion_matrix(y, decision).ravel()
+    binary = {
+        "labels": y.tolist(), "scores": score.tolist(),
+        "expected": {
+            "precision": sk.precision_score(y, decision), "recall": sk.recall_score(y, decision),
+            "specificity": tn / (tn + fp), "f1": sk.f1_score(y, decision),
+            "accuracy": sk.accuracy_score(y, decision), "mcc": sk.matthews_corrcoef(y, decision),
+            "auroc": sk.roc_auc_score(y, score), "average_precision": sk.average_precision_score(y, score),
+            "log_loss": sk.log_loss(y, score), "brier": sk.brier_score_loss(y, score),
+        },
+    }
+    c = rng.integers(0, 3, n)
+    raw = rng.random((n, 3)) + 0.6 * np.eye(3)[c]
+    proba = raw / raw.sum(axis=1, keepdims=True)
+    d = proba.argmax(axis=1)
+    multiclass = {
+        "labels": c.tolist(), "scores": proba.T.tolist(), "decisions": d.tolist(),
+        "expected": {
+            "precision": sk.precision_score(c, d, average="macro"), "recall": sk.recall_score(c, d, average="macro"),
+            "f1": sk.f1_score(c, d, average="macro"), "accuracy": sk.accuracy_score(c, d),
+            "mcc": sk.matthews_corrcoef(c, d), "auroc": sk.roc_auc_score(c, proba, multi_class="ovr"),
+        },
+    }
+    t = rng.gamma(2, 50, n)
+    p = t * rng.normal(1, 0.2, n) ** 2
+    regression = {
+        "labels": t.tolist(), "predictions": p.tolist(),
+        "expected": {
+            "mae": sk.mean_absolute_error(t, p), "mse": sk.mean_squared_error(t, p),
+            "rmse": sk.root_mean_squared_error(t, p), "msle": sk.mean_squared_log_error(t, p),
+            "mape": sk.mean_absolute_percentage_error(t, p), "r2": sk.r2_score(t, p),
+            "quantile_0.9": sk.mean_pinball_loss(t, p, alpha=0.9),
+        },
+    }
+    q = np.repeat(np.arange(25), 20)
+    relevance = rng.choice([0, 1, 2], n, p=[0.7, 0.2, 0.1]).astype(float)
+    rank_score = relevance * 0.3 + rng.random(n)
+    ndcg = [sk.ndcg_score([relevance[q == i]], [rank_score[q == i]], k=10) for i in range(25) if relevance[q == i].any()]
+    ranking = {"queries": q.tolist(), "relevance": relevance.tolist(), "scores": rank_score.tolist(), "expected": {"ndcg": float(np.mean(ndcg))}}
+    from sklearn.isotonic import IsotonicRegression
+    grid = np.linspace(0, 1, 21)
+    isotonic = {"grid": grid.tolist(), "expected": IsotonicRegression(out_of_bounds="clip").fit(score, y).predict(grid).tolist()}
+    def plain(x):
+        return {k: (plain(v) if isinstance(v, dict) else float(v) if isinstance(v, np.floating) else v) for k, v in x.items()}
+    write("performance.json", plain({"binary": binary, "multiclass": multiclass, "regression": regression, "ranking": ranking, "isotonic": isotonic}))
+
+
+def chunk_rows(result, column):
+    frame = result.filter(period="analysis").to_df()
+    reference = result.filter(period="reference").to_df()
+    out = {}
+    for sub in frame[column].columns if hasattr(frame[column], "columns") else []:
+        key = sub if isinstance(sub, str) else "/".join(map(str, sub))
+        values = frame[column][sub].tolist()
+        out[key] = [None if isinstance(v, float) and math.isnan(v) else v for v in values]
+    return out
+
+
+def nannyml_sets():
+    import nannyml as nml
+
+    out = {}
+    reference, analysis, target = nml.load_synthetic_car_loan_dataset()
+    features = ["car_value", "salary_range", "debt_to_income_ratio", "loan_length", "repaid_loan_on_prev_car", "size_of_downpayment", "driver_tenure"]
+    drift = nml.UnivariateDriftCalculator(
+        column_names=features, chunk_size=5000, timestamp_column_name="timestamp",
+        continuous_methods=["jensen_shannon", "kolmogorov_smirnov", "wasserstein", "hellinger"],
+        categorical_methods=["jensen_shannon", "l_infinity", "hellinger"],
+    ).fit(reference).calculate(analysis)
+    frame = drift.filter(period="analysis").to_df()
+    univariate_chunks = {}
+    for (column, method, field) in frame.columns:
+        if field in ("value", "alert", "upper_threshold"):
+            univariate_chunks.setdefault(column, {}).setdefault(method, {})[field] = [
+                None if isinstance(v, float) and math.isnan(v) else v for v in frame[(column, method, field)].tolist()]
+    out["car_loan"] = {"univariate": univariate_chunks}
+    pca = nml.DataReconstructionDriftCalculator(column_names=features, chunk_size=5000, timestamp_column_name="timestamp").fit(reference).calculate(analysis)
+    out["car_loan"]["pca"] = chunk_rows(pca, "reconstruction_error")
+
+    def cbpe(reference, analysis, problem, metrics, chunk, **kw):
+        estimator = nml.CBPE(problem_type=problem, metrics=metrics, chunk_size=chunk, **kw).fit(reference)
+        result = estimator.estimate(analysis)
+        return {m: chunk_rows(result, m) for m in metrics}
+
+    metrics = ["roc_auc", "f1", "precision", "recall", "specificity", "accuracy"]
+    out["car_loan"]["cbpe"] = cbpe(reference, analysis, "classification_binary", metrics, 5000,
+        y_pred_proba="y_pred_proba", y_pred="y_pred", y_true="repaid", timestamp_column_name="timestamp")
+    reference, analysis, target = nml.load_us_census_ma_employment_data()
+    out["employment"] = {"cbpe": cbpe(reference, analysis, "classification_binary", metrics, 5000,
+        y_pred_proba="predicted_probability", y_pred="prediction", y_true="employed")}
+    reference, analysis, target = nml.load_synthetic_multiclass_classification_dataset()
+    proba = {c.replace("y_pred_proba_", ""): c for c in reference.columns if c.startswith("y_pred_proba_")}
+    out["credit_card"] = {"cbpe": cbpe(reference, analysis, "classification_multiclass", ["roc_auc", "f1", "accuracy"], 6000,
+        y_pred_proba=proba, y_pred="y_pred", y_true="y_true", timestamp_column_name="timestamp")}
+    reference, analysis, target = nml.load_synthetic_car_price_dataset()
+    features = ["car_age", "km_driven", "price_new", "accident_count", "door_count", "fuel", "transmission"]
+    dle = nml.DLE(feature_column_names=features, y_pred="y_pred", y_true="y_true", timestamp_column_name="timestamp",
+        metrics=["mae", "rmse"], chunk_size=6000).fit(reference).estimate(analysis)
+    out["car_price"] = {"dle": {m: chunk_rows(dle, m) for m in ["mae", "rmse"]}}
+    write("nannyml.json", out)
+
+
+def sequential():
+    from river import drift as rd
+    from river.drift import binary as rb
+
+    rng = np.random.default_rng(11)
+    stream = np.concatenate([rng.normal(0.2, 0.1, 600), rng.normal(0.8, 0.1, 600), rng.normal(0.3, 0.1, 600)])
+    errors = np.concatenate([rng.random(1000) < 0.05, rng.random(600) < 0.3, rng.random(600) < 0.6]).astype(int)
+    out = {"stream": stream.tolist(), "errors": errors.tolist(), "drifts": {}}
+
+    def run(detector, values):
+        found = []
+        for i, v in enumerate(values):
+            detector.update(v)
+            if detector.drift_detected:
+                found.append(i)
+        return found
+
+    out["drifts"]["page_hinkley"] = run(rd.PageHinkley(threshold=5.0), stream)
+    out["drifts"]["adwin"] = run(rd.ADWIN(), stream)
+    out["drifts"]["ddm"] = run(rb.DDM(), errors.astype(bool))
+    out["drifts"]["eddm"] = run(rb.EDDM(), errors.astype(bool))
+    out["drifts"]["hddm_a"] = run(rb.HDDM_A(), errors.astype(bool))
+    from frouros.detectors.concept_drift import CUSUM, CUSUMConfig
+    cusum, found = CUSUM(config=CUSUMConfig(lambda_=5.0)), []
+    for i, v in enumerate(stream):
+        cusum.update(value=v)
+        if cusum.status["drift"]:
+            found.append(i)
+            cusum.reset()
+    out["drifts"]["cusum"] = found
+    write("sequential.json", out)
+
+
+SECTIONS = {"univariate": univariate, "performance": performance, "nannyml": nannyml_sets, "sequential": sequential}
 
 if __name__ == "__main__":
     for section in sys.argv[1:] or SECTIONS:

@@ -8,6 +8,7 @@
 use super::kullback_leibler::entropy;
 use super::{Applies, Detector, Measure, Needs, Rule, divergence};
 use crate::Error;
+use crate::column::Kind;
 use crate::pair::Pair;
 
 pub(super) const DETECTOR: Detector = Detector {
@@ -25,7 +26,9 @@ fn measure(pair: &Pair<'_>) -> Result<Measure, Error> {
     let counts = divergence::joint_counts(pair)?;
     // Evidently fills bins that are empty on both sides too, which weighs in the normalisation.
     let mut shares = divergence::evidently_shares(&counts.reference, &counts.current);
-    shares.extend(std::iter::repeat_n((1e-4, 1e-4), counts.empty));
+    if pair.kind == Kind::Numeric {
+        shares.extend(std::iter::repeat_n((1e-4, 1e-4), counts.empty));
+    }
     let value = entropy(&shares);
     Ok(Measure::of_distance(value, divergence::probability(&counts, value, 2.0, nats)))
 }

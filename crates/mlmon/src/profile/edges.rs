@@ -174,7 +174,7 @@ impl Edges {
         }
     }
 
-    pub(super) fn category(&self, text: &str) -> Option<usize> {
+    pub(crate) fn category(&self, text: &str) -> Option<usize> {
         match self {
             Edges::Numeric(_) => None,
             Edges::Categories(_, places) => places.get(text).copied(),

@@ -1,0 +1,216 @@
+//! Rows of a table by window and by segment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
+use arrow_schema::{DataType, TimeUnit};
+
+use crate::Error;
+use crate::column::{self, Kind};
+use crate::compare::Column;
+use crate::quality;
+
+/// A table with each column in one piece.
+#[derive(Debug, Clone)]
+pub struct Table {
+    columns: Vec<(String, ArrayRef)>,
+    rows: usize,
+}
+
+impl Table {
+    /// Puts the batches of a table together. A single batch is not copied.
+    pub fn of(batches: &[RecordBatch]) -> Result<Table, Error> {
+        let first = batches.first().ok_or(Error::Empty("the data"))?;
+        let mut columns = Vec::new();
+        for (place, field) in first.schema().fields().iter().enumerate() {
+            let parts: Vec<&dyn Array> =
+                batches.iter().map(|batch| batch.column(place).as_ref()).collect();
+            let whole = match batches {
+                [only] => Arc::clone(only.column(place)),
+                _ => arrow_select::concat::concat(&parts)
+                    .map_err(|error| Error::Mismatch(error.to_string()))?,
+            };
+            columns.push((field.name().clone(), whole));
+        }
+        Ok(Table { columns, rows: batches.iter().map(RecordBatch::num_rows).sum() })
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|(name, _)| name.as_str())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&ArrayRef> {
+        self.columns.iter().find(|(known, _)| known == name).map(|(_, array)| array)
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub(super) fn is_time(&self, name: &str) -> bool {
+        let temporal = |array: &ArrayRef| match array.data_type() {
+            DataType::Utf8 => array
+                .as_string::<i32>()
+                .iter()
+                .flatten()
+                .next()
+                .is_some_and(|text| text.len() >= 10 && micros(array).is_ok()),
+            other => other.is_temporal(),
+        };
+        self.get(name).is_some_and(temporal)
+    }
+
+    /// Whether a column counts its rows: whole numbers that all go up by one.
+    pub(super) fn is_counter(&self, name: &str) -> bool {
+        let Some(array) = self.get(name) else { return false };
+        if !array.data_type().is_integer() || array.len() < 2 {
+            return false;
+        }
+        column::dense_numbers(&[Arc::clone(array)])
+            .is_ok_and(|numbers| numbers.windows(2).all(|pair| pair[1] - pair[0] == 1.0))
+    }
+
+    pub(super) fn columns(&self, names: &[String]) -> Vec<Column> {
+        let column = |name: &String| {
+            let array = Arc::clone(self.get(name)?);
+            Some(Column { name: name.clone(), arrays: vec![array] })
+        };
+        names.iter().filter_map(column).collect()
+    }
+
+    /// The rows at these places; consecutive ones are not copied.
+    pub(super) fn rows_of(&self, rows: &[u32]) -> Table {
+        let consecutive = rows.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        let start = rows.first().map_or(0, |row| *row as usize);
+        let indices = UInt32Array::from_iter_values(rows.iter().copied());
+        let part = |array: &ArrayRef| {
+            if consecutive {
+                return array.slice(start, rows.len());
+            }
+            arrow_select::take::take(array, &indices, None).unwrap_or_else(|_| array.slice(0, 0))
+        };
+        let columns =
+            self.columns.iter().map(|(name, array)| (name.clone(), part(array))).collect();
+        Table { columns, rows: rows.len() }
+    }
+
+    pub(super) fn by_count(
+        &self,
+        length: usize,
+        time: Option<&str>,
+    ) -> Result<Vec<(String, Vec<u32>)>, Error> {
+        let times = match time.and_then(|name| self.get(name)) {
+            Some(array) => Some(micros(array)?),
+            None => None,
+        };
+        let mut rows: Vec<u32> = (0..u32::try_from(self.rows).unwrap_or(u32::MAX)).collect();
+        if let Some(times) = &times {
+            rows.sort_by_key(|row| times[*row as usize]);
+        }
+        let name = |(number, part): (usize, &[u32])| match (&times, part.first()) {
+            (Some(times), Some(first)) => {
+                times[*first as usize].map_or_else(|| number.to_string(), written)
+            }
+            _ => format!("rows {}–{}", number * length, number * length + part.len()),
+        };
+        Ok(rows
+            .chunks(length)
+            .enumerate()
+            .map(|(number, part)| (name((number, part)), part.to_vec()))
+            .collect())
+    }
+
+    pub(super) fn by_time(
+        &self,
+        time: &str,
+        length: i64,
+    ) -> Result<Vec<(String, Vec<u32>)>, Error> {
+        let array = self.get(time).ok_or(Error::Empty("the time column"))?;
+        let mut windows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+        for (row, time) in micros(array)?.into_iter().enumerate() {
+            if let (Some(time), Ok(row)) = (time, u32::try_from(row)) {
+                windows.entry(time.div_euclid(length) * length).or_default().push(row);
+            }
+        }
+        Ok(windows.into_iter().map(|(start, rows)| (written(start), rows)).collect())
+    }
+
+    pub(super) fn by_value(&self, name: &str) -> Result<BTreeMap<String, Vec<u32>>, Error> {
+        let array = self.get(name).ok_or(Error::Empty("the segment column"))?;
+        let texts = arrow_cast::cast(array, &DataType::Utf8)
+            .map_err(|_| Error::Type(array.data_type().to_string()))?;
+        let mut segments: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        for (row, text) in texts.as_string::<i32>().iter().enumerate() {
+            let Ok(row) = u32::try_from(row) else { break };
+            let text = text.unwrap_or("(missing)");
+            match segments.get_mut(text) {
+                Some(rows) => rows.push(row),
+                None => {
+                    segments.insert(text.to_owned(), vec![row]);
+                }
+            }
+        }
+        Ok(segments)
+    }
+
+    pub(super) fn duplicates(&self) -> u64 {
+        let columns: Vec<Vec<ArrayRef>> =
+            self.columns.iter().map(|(_, array)| vec![Arc::clone(array)]).collect();
+        quality::duplicate_rows(&columns).unwrap_or(0)
+    }
+
+    pub(super) fn kind(&self, name: &str) -> Option<Kind> {
+        column::kind_of(self.get(name)?.data_type()).ok()
+    }
+}
+
+/// A time column as microseconds since 1970.
+fn micros(array: &ArrayRef) -> Result<Vec<Option<i64>>, Error> {
+    let refuse = |_| Error::Option(format!("{} is no type of time", array.data_type()));
+    let target = DataType::Timestamp(TimeUnit::Microsecond, None);
+    let times = match array.data_type() {
+        number if number.is_numeric() => {
+            let seconds = column::dense_numbers(&[Arc::clone(array)])?;
+            #[expect(clippy::cast_possible_truncation, reason = "saturates")]
+            return Ok(seconds
+                .into_iter()
+                .map(|s| s.is_finite().then_some((s * 1e6) as i64))
+                .collect());
+        }
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+            let strict = arrow_cast::CastOptions { safe: false, ..Default::default() };
+            arrow_cast::cast_with_options(array, &target, &strict).map_err(refuse)?
+        }
+        _ => arrow_cast::cast(array, &target).map_err(refuse)?,
+    };
+    let numbers = arrow_cast::cast(&times, &DataType::Int64).map_err(refuse)?;
+    Ok(numbers.as_primitive::<Int64Type>().iter().collect())
+}
+
+/// A time as `2018-10-30 18:00`, without a time of day where it is midnight.
+fn written(micros: i64) -> String {
+    let seconds = micros.div_euclid(1_000_000);
+    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Howard Hinnant's civil_from_days.
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    let date = format!("{year:04}-{month:02}-{day:02}");
+    match of_day {
+        0 => date,
+        _ => format!("{date} {:02}:{:02}", of_day / 3600, of_day % 3600 / 60),
+    }
+}

@@ -1,0 +1,41 @@
+//! An outcome for people: a table for the terminal, a page for the browser.
+
+mod chart;
+mod html;
+mod text;
+
+pub use html::page;
+pub use text::table;
+
+use crate::compare::{ColumnReport, Measured};
+use crate::detector::Rule;
+
+/// The measure that a column is judged by in one line: a drifted one before others.
+fn leading(column: &ColumnReport) -> Option<&Measured> {
+    column.measures.iter().find(|one| one.verdict.drifted).or(column.measures.first())
+}
+
+/// A number with four significant digits.
+fn short(number: f64) -> String {
+    let size = number.abs();
+    if number == 0.0 {
+        "0".to_owned()
+    } else if !number.is_finite() {
+        number.to_string()
+    } else if (0.001..10_000.0).contains(&size) {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=6")]
+        let digits = (3 - size.log10().floor() as i32).clamp(0, 6) as usize;
+        format!("{number:.digits$}")
+    } else if (10_000.0..1e9).contains(&size) {
+        format!("{number:.0}")
+    } else {
+        format!("{number:.2e}")
+    }
+}
+
+fn rule(rule: Rule) -> String {
+    match rule {
+        Rule::ValueAtLeast(least) => format!("value ≥ {}", short(least)),
+        Rule::ProbabilityBelow(level) => format!("p < {}", short(level)),
+    }
+}

@@ -1,0 +1,163 @@
+//! The outcome as a table in the terminal: drifted columns first, with both distributions drawn small.
+
+use std::fmt::Write as _;
+
+use super::{leading, rule, short};
+use crate::compare::{Bin, ColumnReport};
+use crate::monitor::{Outcome, Part};
+
+const SPARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// Bins drawn in one line.
+const SPARK_BINS: usize = 12;
+const NAME_WIDTH: usize = 28;
+
+/// The table; `colour` adds terminal colours.
+pub fn table(outcome: &Outcome, colour: bool) -> String {
+    let mut out = String::new();
+    let report = &outcome.overall;
+    let paint = |text: &str, code: &str| match colour {
+        true => format!("\x1b[{code}m{text}\x1b[0m"),
+        false => text.to_owned(),
+    };
+    let verdict = match report.drifted {
+        0 => paint("no drift", "32"),
+        n => paint(&format!("{n} of {} columns drifted", report.compared), "31;1"),
+    };
+    let (past, now) = report.rows;
+    line(
+        &mut out,
+        &format!("{}: {verdict}   reference {past} rows, current {now} rows", outcome.name),
+    );
+    line(&mut out, "");
+    let head = format!(
+        "  {:<8}{:<NAME_WIDTH$}{:<22}{:>10}{:>11}  {:<14}{:<14}{}",
+        "", "column", "detector", "value", "p", "alarm when", "reference", "current"
+    );
+    line(&mut out, &paint(head.trim_end(), "2"));
+    for column in &report.columns {
+        let state = if column.drifted {
+            paint("DRIFT   ", "31;1")
+        } else if !column.findings.is_empty() || column.error.is_some() {
+            paint("look    ", "33")
+        } else {
+            paint("ok      ", "32")
+        };
+        line(&mut out, format!("  {state}{}", row(column)).trim_end());
+        for finding in &column.findings {
+            line(&mut out, &format!("          {}", paint(&finding.sentence(), "33")));
+        }
+        if let Some(error) = &column.error {
+            line(&mut out, &format!("          {}", paint(error, "33")));
+        }
+    }
+    parts(&mut out, "windows", &outcome.windows, &paint);
+    parts(&mut out, "segments", &outcome.segments, &paint);
+    performance(&mut out, outcome, &paint);
+    if outcome.duplicates > 0 {
+        line(&mut out, &format!("\n{} rows occur more than once", outcome.duplicates));
+    }
+    for note in &outcome.notes {
+        line(&mut out, &paint(&format!("note: {note}"), "2"));
+    }
+    out
+}
+
+fn line(out: &mut String, text: &str) {
+    out.push_str(text);
+    out.push('\n');
+}
+
+fn row(column: &ColumnReport) -> String {
+    let name = cut(&column.name);
+    let Some(one) = leading(column) else { return format!("{name:<NAME_WIDTH$}not compared") };
+    format!(
+        "{name:<NAME_WIDTH$}{:<22}{:>10}{:>11}  {:<14}{:<14}{}",
+        one.detector,
+        short(one.measure.value),
+        short(one.measure.probability),
+        rule(one.verdict.rule),
+        sparkline(&column.bins, |bin| bin.reference),
+        sparkline(&column.bins, |bin| bin.current),
+    )
+}
+
+fn cut(name: &str) -> String {
+    if name.chars().count() < NAME_WIDTH {
+        return name.to_owned();
+    }
+    let kept: String = name.chars().take(NAME_WIDTH - 2).collect();
+    format!("{kept}…")
+}
+
+fn sparkline(bins: &[Bin], share: fn(&Bin) -> f64) -> String {
+    // One scale for both sides, so that they can be compared.
+    let most = bins.iter().map(|bin| bin.reference.max(bin.current)).fold(0.0, f64::max);
+    let spark = |bin: &Bin| {
+        let height = if most > 0.0 { share(bin) / most } else { 0.0 };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=7")]
+        let level = (height * 7.0).round() as usize;
+        SPARKS[level.min(7)]
+    };
+    bins.iter().take(SPARK_BINS).map(spark).collect()
+}
+
+fn parts(out: &mut String, title: &str, parts: &[Part], paint: &impl Fn(&str, &str) -> String) {
+    if parts.is_empty() {
+        return;
+    }
+    line(out, &format!("\n{title}"));
+    for part in parts {
+        let drifted: Vec<&str> = part
+            .report
+            .columns
+            .iter()
+            .filter(|column| column.drifted)
+            .map(|column| column.name.as_str())
+            .collect();
+        let state = match drifted.is_empty() {
+            true => paint("ok      ", "32"),
+            false => paint("DRIFT   ", "31;1"),
+        };
+        let rows = part.report.rows.1;
+        line(
+            out,
+            format!(
+                "  {state}{:<NAME_WIDTH$}{rows:>9} rows  {}",
+                cut(&part.name),
+                drifted.join(", ")
+            )
+            .trim_end(),
+        );
+    }
+}
+
+fn performance(out: &mut String, outcome: &Outcome, paint: &impl Fn(&str, &str) -> String) {
+    let Some(performance) = &outcome.performance else { return };
+    line(out, "\nperformance");
+    for metric in &performance.metrics {
+        let bound = |bound: Option<f64>| bound.map_or_else(|| "–".to_owned(), short);
+        line(
+            out,
+            &format!(
+                "  {:<10}reference {}, alarm outside {} … {}",
+                metric.name,
+                short(metric.reference),
+                bound(metric.band.lower),
+                bound(metric.band.upper)
+            ),
+        );
+        for point in &metric.points {
+            let state =
+                if point.alert { paint("ALERT   ", "31;1") } else { paint("ok      ", "32") };
+            let mut text = format!("    {state}{:<NAME_WIDTH$}", cut(&point.window));
+            if let Some(realized) = point.realized {
+                let _ = write!(text, "realised {:<9}", short(realized));
+            }
+            if let Some(estimate) = point.estimate {
+                let (low, high) = (short(estimate.lower), short(estimate.upper));
+                let _ = write!(text, "estimated {} ({low} … {high})", short(estimate.value));
+            }
+            line(out, &text);
+        }
+    }
+}
