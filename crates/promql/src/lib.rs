@@ -7,6 +7,7 @@
 pub mod annotations;
 pub mod ast;
 pub mod ast_json;
+pub mod cache;
 mod calendar;
 pub mod control;
 pub mod duration;

@@ -37,9 +37,10 @@ pub trait SeriesSource: Send + Sync {
     fn select(&self, select: &Select, control: &Control)
     -> Result<Box<dyn SeriesSet>, SourceError>;
 
-    /// A number that changes when samples change or vanish that could have been read before
-    /// (a late sample, a deletion); samples that are appended in order do not change it. Results
-    /// may be kept while it stays the same; `None` means that nothing may be kept.
+    /// A number that changes whenever something changes that is settled: when a sample arrives
+    /// that is older than [`crate::cache::SETTLED_AFTER`] (late, out of order, imported), when
+    /// samples are deleted, replaced or downsampled. Results of settled steps may be kept while it
+    /// stays the same; `None` means that nothing may be kept.
     fn version(&self) -> Option<u64> {
         None
     }

@@ -249,7 +249,7 @@ fn bits(series: &Series) -> (String, Vec<(i64, u64)>, Vec<String>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     #[test]
     fn instant_and_range_agree(query in vector(), seeds in prop::collection::vec(any::<u8>(), 1..24), delayed: bool) {
@@ -261,7 +261,28 @@ proptest! {
         let options = Options { delayed_name_removal: delayed, use_start_timestamps: true, ..Options::default() };
         let engine = Engine::new(options);
         let run = Run::default();
-        let _whole = engine.range(&source, &expr, (0, 900_000, 37_000), &run);
+        let whole = engine.range(&source, &expr, (0, 900_000, 37_000), &run);
+        if let (Ok(whole), false) = (whole, query.contains("end()")) {
+            let time = i64::from(seeds[0] % 25) * 37_000;
+            let Value::Matrix(mut matrix) = whole.value else {
+                return Err(TestCaseError::fail("no matrix"));
+            };
+            for series in &mut matrix {
+                series.floats.retain(|sample| sample.0 == time);
+                series.histograms.retain(|sample| sample.0 == time);
+            }
+            matrix.retain(|series| !series.floats.is_empty() || !series.histograms.is_empty());
+            let instant = engine.instant(&source, &expr, time, &run);
+            let instant = instant.map_err(|error| TestCaseError::fail(format!("{query}: {error}")))?;
+            let Value::Vector(vector) = &instant.value else {
+                return Err(TestCaseError::fail("no vector"));
+            };
+            let mut one: Vec<_> = vector.iter().map(bits).collect();
+            let mut other: Vec<_> = matrix.iter().map(bits).collect();
+            one.sort();
+            other.sort();
+            prop_assert_eq!(one, other, "{} at {}", query, time);
+        }
         let instant = engine.instant(&source, &expr, 300_000, &run);
         let range = engine.range(&source, &expr, (300_000, 300_000, 1_000), &run);
         match (instant, range) {
