@@ -318,6 +318,7 @@ impl Evaluator<'_> {
         let end = look.at(0);
         let start = end.saturating_sub(range);
         let mut points = Points::default();
+        let mut tally = crate::eval::Tally::new(self.control);
         for index in 0..input.len() {
             self.control.check()?;
             input.read(index, &mut points)?;
@@ -352,6 +353,7 @@ impl Evaluator<'_> {
             let found = one.floats.len() + one.histograms.len();
             self.control.count_read(u64::try_from(found).unwrap_or(u64::MAX));
             if found > 0 {
+                tally.add(found, found * 16 + 64)?;
                 matrix.push(one);
             }
         }

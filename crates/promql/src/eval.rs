@@ -21,7 +21,7 @@ mod value;
 pub(crate) use column::{ABSENT, Cell, Column, Series, Steps, is_present};
 pub(crate) use plan::{Node, Times, plan};
 pub(crate) use select::{Look, seconds};
-pub(crate) use value::{Value, Vector};
+pub(crate) use value::{Tally, Value, Vector};
 
 use std::sync::Mutex;
 

@@ -249,7 +249,7 @@ fn bits(series: &Series) -> (String, Vec<(i64, u64)>, Vec<String>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn instant_and_range_agree(query in vector(), seeds in prop::collection::vec(any::<u8>(), 1..24), delayed: bool) {

@@ -78,3 +78,46 @@ fn cost_of_queries() {
         eprintln!("{processor:8.2} ms processor {wall:8.2} ms wall  {query}");
     }
 }
+
+#[test]
+#[ignore = "measures"]
+fn cost_of_rules_over_many_series() {
+    let mut source = MemorySource::new();
+    for series in 0..100_000u32 {
+        let (instance, pod) = (format!("node-{}", series % 500), format!("pod-{series}"));
+        let labels = Labels::from_pairs(&[
+            ("__name__", "m_total"),
+            ("instance", instance.as_str()),
+            ("pod", pod.as_str()),
+            ("namespace", "shop"),
+            ("job", "node"),
+        ]);
+        for at in 0..21 {
+            source.float(&labels, at * 15_000, f64::from(series) * at as f64, 0);
+        }
+    }
+    let engine = Engine::default();
+    for query in [
+        "sum(m_total)",
+        "sum by (instance) (m_total)",
+        "sum by (instance) (rate(m_total[5m]))",
+        "sum without (pod) (rate(m_total[5m]))",
+        "m_total > 1e12",
+        "rate(m_total[5m]) > 1e12",
+        "m_total / on (pod) m_total > 2",
+        "topk(10, rate(m_total[5m]))",
+        "count(m_total)",
+    ] {
+        let expr = parser::parse(query, parser::Options::ALL).expect("a query");
+        let run = || engine.instant(&source, &expr, 300_000, &Run::default()).expect("a result");
+        run();
+        let (before, watch) = (processor_millis(), Stopwatch::start());
+        let mut runs = 0.0;
+        while watch.elapsed().as_millis() < 800 {
+            run();
+            runs += 1.0;
+        }
+        let processor = (processor_millis() - before) / runs;
+        eprintln!("{processor:8.2} ms processor  {query}");
+    }
+}

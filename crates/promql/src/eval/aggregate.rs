@@ -8,7 +8,7 @@ use model::metric::{Histogram, Labels, NAME_LABEL, ResetHint};
 use super::column::{Cell, Column, Series, Steps, is_present};
 use super::plan::{Kind, Node};
 use super::stream::{Scratch, Stream};
-use super::value::{Value, without_labels};
+use super::value::{Tally, Value, put_labels};
 use super::{Evaluator, Result};
 use crate::annotations::{Annotations, Operation};
 use crate::ast::{Aggregate, AggregateOp};
@@ -27,14 +27,13 @@ pub(crate) struct Groups {
     pub(crate) of: Vec<usize>,
 }
 
-/// The labels by which a series is grouped.
-fn group_labels(labels: &Labels, grouping: &[&str], without: bool) -> Labels {
-    if without {
-        return without_labels(labels, |name| name == NAME_LABEL || grouping.contains(&name));
-    }
-    let kept: Vec<(&str, &str)> =
-        labels.iter().filter(|(name, _)| grouping.contains(name)).collect();
-    Labels::from_pairs(&kept)
+/// Writes the labels by which a series is grouped.
+fn put_group(into: &mut Vec<u8>, labels: &Labels, grouping: &[&str], without: bool) {
+    into.clear();
+    put_labels(into, labels, |name| {
+        let listed = grouping.contains(&name);
+        if without { name != NAME_LABEL && !listed } else { listed }
+    });
 }
 
 impl Groups {
@@ -44,23 +43,27 @@ impl Groups {
         grouping: &[&str],
         without: bool,
     ) -> Groups {
-        let mut known: HashMap<Labels, usize> = HashMap::new();
+        let mut known: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut groups = Groups { labels: Vec::new(), of: Vec::new() };
+        let mut key = Vec::new();
         for labels in labels {
-            let group = if !without && grouping.is_empty() {
-                Labels::empty()
-            } else {
-                group_labels(labels, grouping, without)
+            put_group(&mut key, labels, grouping, without);
+            let at = match known.get(&key) {
+                Some(&at) => at,
+                None => {
+                    groups.labels.push(Labels::from_canonical(&key));
+                    known.insert(key.clone(), groups.labels.len() - 1);
+                    groups.labels.len() - 1
+                }
             };
-            let at = *known.entry(group).or_insert_with_key(|group| {
-                groups.labels.push(group.clone());
-                groups.labels.len() - 1
-            });
             groups.of.push(at);
         }
         groups
     }
 }
+
+/// About what a group takes for each step, bytes.
+const ACCUMULATOR_BYTES: usize = 32;
 
 /// Series that are known already, as a stream.
 pub(crate) struct Known<'a>(pub(crate) &'a [Series], pub(crate) usize);
@@ -447,6 +450,7 @@ impl Evaluator<'_> {
             let mut parts: Vec<Option<Accumulator>> = Vec::new();
             parts.resize_with(count, || None);
             let mut column = Column::default();
+            let mut tally = Tally::new(self.control);
             for index in range {
                 self.control.check()?;
                 column.reset(job.steps);
@@ -454,17 +458,24 @@ impl Evaluator<'_> {
                 if column.is_empty() {
                     continue;
                 }
-                let group = parts[groups.of[index]].get_or_insert_with(|| Accumulator::new(job));
+                let part = &mut parts[groups.of[index]];
+                if part.is_none() {
+                    tally.add(0, job.steps * ACCUMULATOR_BYTES)?;
+                }
+                if job.op == AggregateOp::Quantile {
+                    tally.add(column.samples(), column.samples() * 8)?;
+                }
+                let group = part.get_or_insert_with(|| Accumulator::new(job));
                 group.drop_name |= stream.drops_name(index);
                 let name = stream.labels(index).name().unwrap_or_default();
                 group.add(job, &column, name, &mut scratch.notes);
             }
-            Ok(parts)
+            Ok((parts, tally))
         })?;
         let mut notes = Annotations::default();
         let mut totals: Vec<Option<Accumulator>> = Vec::new();
         totals.resize_with(count, || None);
-        for part in parts {
+        for (part, _tally) in parts {
             for (total, part) in totals.iter_mut().zip(part) {
                 match (total.as_mut(), part) {
                     (Some(total), Some(part)) => total.merge(job, part, &mut notes),
@@ -524,8 +535,9 @@ impl Evaluator<'_> {
                             column: Column::default(),
                         };
                         crate::functions::labels::set(&mut one, label, &value);
-                        let labels = group_labels(&one.labels, &grouping, of.without);
-                        *known.entry(labels).or_insert_with_key(|labels| {
+                        let mut key = Vec::new();
+                        put_group(&mut key, &one.labels, &grouping, of.without);
+                        *known.entry(Labels::from_canonical(&key)).or_insert_with_key(|labels| {
                             one.labels = labels.clone();
                             one.column = Column::absent(steps.count);
                             counted.push(one);

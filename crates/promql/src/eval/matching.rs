@@ -4,7 +4,7 @@ use hashbrown::HashMap;
 use model::metric::{Labels, LabelsBuilder};
 
 use super::column::Series;
-use super::value::{is_metadata, without_labels};
+use super::value::{is_metadata, put_labels, without_labels};
 use crate::ast::{BinaryOp, Cardinality, VectorMatching};
 
 /// Operators whose result is another metric.
@@ -23,17 +23,14 @@ pub(crate) fn changes_metric(op: BinaryOp) -> bool {
 
 /// The labels by which a series is matched, as the user wrote them.
 pub(crate) fn matched_labels(labels: &Labels, matching: &VectorMatching) -> Labels {
-    if matching.on {
-        let kept: Vec<(&str, &str)> = labels
-            .iter()
-            .filter(|(name, _)| matching.labels.iter().any(|label| label == name))
-            .collect();
-        return Labels::from_pairs(&kept);
-    }
-    // What a metric is does not say which series it is: that neither has to be the same.
-    without_labels(labels, |name| {
-        is_metadata(name) || matching.labels.iter().any(|label| label == name)
-    })
+    without_labels(labels, |name| !is_matched(name, matching))
+}
+
+/// Whether a label has to be the same on both sides.
+fn is_matched(name: &str, matching: &VectorMatching) -> bool {
+    let listed = matching.labels.iter().any(|label| label == name);
+    // What a metric is does not say which series it is: that does not have to be the same.
+    if matching.on { listed } else { !listed && !is_metadata(name) }
 }
 
 /// The series that have the same matching labels.
@@ -45,13 +42,18 @@ pub(crate) struct Match {
 
 /// Sorts the series of both sides by their matching labels, in order of their first occurrence.
 pub(crate) fn matches(left: &[Series], right: &[Series], matching: &VectorMatching) -> Vec<Match> {
-    let mut known: HashMap<Labels, usize> = HashMap::with_capacity(left.len());
+    let mut known: HashMap<Vec<u8>, usize> = HashMap::with_capacity(left.len());
     let mut found: Vec<Match> = Vec::new();
+    let mut key = Vec::new();
     let mut at = |labels: &Labels, found: &mut Vec<Match>| {
-        *known.entry(matched_labels(labels, matching)).or_insert_with(|| {
-            found.push(Match::default());
-            found.len() - 1
-        })
+        key.clear();
+        put_labels(&mut key, labels, |name| is_matched(name, matching));
+        if let Some(&at) = known.get(&key) {
+            return at;
+        }
+        found.push(Match::default());
+        known.insert(key.clone(), found.len() - 1);
+        found.len() - 1
     };
     for (index, series) in left.iter().enumerate() {
         let at = at(&series.labels, &mut found);

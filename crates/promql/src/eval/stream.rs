@@ -4,7 +4,7 @@ use model::metric::Labels;
 use rayon::prelude::*;
 
 use super::column::{Column, Series};
-use super::value::Vector;
+use super::value::{Tally, Vector};
 use super::{Evaluator, Result};
 use crate::annotations::Annotations;
 use crate::source::Points;
@@ -69,18 +69,20 @@ impl Evaluator<'_> {
     pub(crate) fn materialize(&self, stream: &dyn Stream) -> Result<Vector<'_>> {
         let parts = self.in_parallel(stream, |range, scratch| {
             let mut found = Vec::with_capacity(range.len());
+            let mut tally = Tally::new(self.control);
             for index in range {
                 self.control.check()?;
                 let mut column = Column::absent(stream.steps());
                 stream.compute(index, scratch, &mut column)?;
                 if !column.is_empty() {
+                    tally.add_column(&column)?;
                     let labels = stream.labels(index).clone();
                     found.push(Series { labels, drop_name: stream.drops_name(index), column });
                 }
             }
-            self.hold(found).map(Vector::into_series)
+            Ok(Vector::counted(found, tally))
         })?;
-        let vector = self.hold(parts.into_iter().flatten().collect())?;
-        self.merge_same_labels(vector)
+        let series = parts.into_iter().flat_map(Vector::into_series).collect();
+        self.merge_same_labels(self.hold(series)?)
     }
 }

@@ -6,7 +6,7 @@ use stdx::memory::Reservation;
 
 use super::column::{Column, Series, is_present};
 use super::{Evaluator, Result};
-use crate::control::Control;
+use crate::control::{Control, Stop};
 use crate::engine::QueryError;
 
 /// The label with a metric's type, where the store keeps it as a label.
@@ -29,17 +29,54 @@ pub(crate) enum Value<'a> {
     Text(String),
 }
 
+/// What is held for a query: given back when dropped.
+pub(crate) struct Tally<'a> {
+    samples: u64,
+    control: &'a Control,
+    memory: Option<Reservation>,
+}
+
+impl<'a> Tally<'a> {
+    /// Nothing yet.
+    pub(crate) fn new(control: &'a Control) -> Tally<'a> {
+        Tally { samples: 0, control, memory: None }
+    }
+
+    /// Counts what is held from now on.
+    pub(crate) fn add(&mut self, samples: usize, bytes: usize) -> Result<()> {
+        match &mut self.memory {
+            Some(memory) => memory.resize(memory.bytes() + bytes).map_err(Stop::from)?,
+            None => {
+                self.memory = Some(self.control.memory().reserve(bytes).map_err(Stop::from)?);
+            }
+        }
+        let samples = u64::try_from(samples).unwrap_or(u64::MAX);
+        self.samples += samples;
+        Ok(self.control.hold(samples)?)
+    }
+
+    /// Counts a column.
+    pub(crate) fn add_column(&mut self, column: &Column) -> Result<()> {
+        self.add(column.samples(), column.size_bytes() + 64)
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        self.control.release(self.samples);
+    }
+}
+
 /// Series, counted against the limits of the query while they live.
 pub(crate) struct Vector<'a> {
     series: Vec<Series>,
-    samples: u64,
-    control: &'a Control,
-    _memory: Option<Reservation>,
+    _tally: Tally<'a>,
 }
 
-impl Drop for Vector<'_> {
-    fn drop(&mut self) {
-        self.control.release(self.samples);
+impl<'a> Vector<'a> {
+    /// Series that are counted already.
+    pub(crate) fn counted(series: Vec<Series>, tally: Tally<'a>) -> Vector<'a> {
+        Vector { series, _tally: tally }
     }
 }
 
@@ -63,8 +100,24 @@ pub(crate) fn without_labels(labels: &Labels, drop: impl Fn(&str) -> bool) -> La
     if !labels.iter().any(|(name, _)| drop(name)) {
         return labels.clone();
     }
-    let kept: Vec<(&str, &str)> = labels.iter().filter(|(name, _)| !drop(name)).collect();
-    Labels::from_pairs(&kept)
+    let mut bytes = Vec::with_capacity(labels.as_bytes().len());
+    put_labels(&mut bytes, labels, |name| !drop(name));
+    Labels::from_canonical(&bytes)
+}
+
+/// Writes some of the labels in canonical form: the key by which series are grouped and matched.
+pub(crate) fn put_labels(into: &mut Vec<u8>, labels: &Labels, keep: impl Fn(&str) -> bool) {
+    for (name, value) in labels.iter().filter(|(name, _)| keep(name)) {
+        for text in [name, value] {
+            let mut length = text.len();
+            while length >= 0x80 {
+                into.push(u8::try_from(length & 0x7f).unwrap_or(0) | 0x80);
+                length >>= 7;
+            }
+            into.push(u8::try_from(length).unwrap_or(0));
+            into.extend_from_slice(text.as_bytes());
+        }
+    }
 }
 
 /// The text of the error when two series have the same labels.
@@ -73,13 +126,11 @@ pub(crate) const SAME_LABELS: &str = "vector cannot contain metrics with the sam
 impl Evaluator<'_> {
     /// Counts series against the limits.
     pub(crate) fn hold(&self, series: Vec<Series>) -> Result<Vector<'_>> {
-        let samples: usize = series.iter().map(|series| series.column.samples()).sum();
-        let bytes: usize = series.iter().map(|series| series.column.size_bytes() + 64).sum();
-        let samples = u64::try_from(samples).unwrap_or(u64::MAX);
-        let memory = self.control.memory().reserve(bytes).map_err(crate::control::Stop::from)?;
-        let vector = Vector { series, samples, control: self.control, _memory: Some(memory) };
-        self.control.hold(samples)?;
-        Ok(vector)
+        let mut tally = Tally::new(self.control);
+        for one in &series {
+            tally.add_column(&one.column)?;
+        }
+        Ok(Vector::counted(series, tally))
     }
 
     /// A function has made another metric of the series: its name goes, now or at the end.
