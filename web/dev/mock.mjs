@@ -560,6 +560,7 @@ const routes = {
       main: `http://127.0.0.1:${port}`,
       otlp_grpc: "127.0.0.1:4317",
       otlp_http: "http://127.0.0.1:4318",
+      prometheus: "http://127.0.0.1:9090",
     },
     tables: ["spans", "logs"].map((name) => {
       const rows = empty

@@ -346,7 +346,7 @@ await check("PromQL completes names, runs by Enter, and says where a fault is", 
 
 await check("several queries are asked at once, hidden and shown as a table", page, async () => {
   await page.goto(`${base}/metrics?q=up&q2=${encodeURIComponent("count(up)")}`);
-  equal(await page.getByTestId("query-row").count(), 2, "rows");
+  await until("two rows", async () => (await page.getByTestId("query-row").count()) === 2);
   await page.getByTestId("metrics-graph").locator("canvas").waitFor();
   await page.getByRole("button", { name: "Hide query B" }).click();
   await page.waitForURL(/hide=2/);
