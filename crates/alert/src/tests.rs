@@ -68,7 +68,7 @@ fn mistakes_in_rule_files_have_promtools_words() {
     let store = Store::new(60_000);
     let rule = |rule: &str| format!("groups:\n- name: g\n  rules:\n  - {rule}\n");
     for (text, expect) in [
-        (rule("{record: r, expr: 'test +'}"), "4:22: group \"g\", rule 1, \"r\": could not parse expression: 1:7: parse error: unexpected end of input"),
+        (rule("{record: r, expr: 'test +'}"), "4:23: group \"g\", rule 1, \"r\": could not parse expression: 1:7: parse error: unexpected end of input"),
         (rule("{record: r, alert: a, expr: up}"), "only one of 'record' and 'alert' must be set"),
         (rule("{expr: up}"), "one of 'record' or 'alert' must be set"),
         (rule("{record: r}"), "field 'expr' must be set in rule"),
@@ -254,7 +254,7 @@ async fn promtool_verdicts() {
         ("rules_duplicates.yml", true, "1 duplicate rule(s) found."),
         ("rules_extrafields.yml", false, "field namespace not found in type rulefmt.RuleGroup"),
         ("prometheus-rules.lint.yml", true, "1 duplicate rule(s) found."),
-        ("bad-rules-syntax.yml", false, "8:15: group \"bad-syntax\", rule 1, \"x\": could not parse expression: 1:7: parse error: unexpected end of input"),
+        ("bad-rules-syntax.yml", false, "7:15: group \"bad-syntax\", rule 1, \"x\": could not parse expression: 1:7: parse error: unexpected end of input"),
     ] {
         let (lines, failures) = check_file(&directory.join(file), &store, Strictness::default());
         assert_eq!(failures.is_empty(), success, "{file}: {failures:?}");
