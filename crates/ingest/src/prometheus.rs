@@ -141,7 +141,7 @@ impl Config {
             storage: Storage::read(&mut fields)?,
             otlp: Otlp::read(&mut fields, global.name_scheme)?,
             notes: Vec::new(),
-            text: without_secrets(text),
+            text: stdx::yaml::print(&root, &is_secret),
             global,
         };
         sections::read_unused(&mut fields, &context, &mut notes)?;
@@ -242,37 +242,23 @@ pub(crate) fn duration(
     model::duration::parse(&text).map(Some).map_err(|error| node.problem(&error.to_string()))
 }
 
-/// The text with what is secret in it covered.
-fn without_secrets(text: &str) -> String {
-    const SECRETS: [&str; 10] = [
+/// Whether what stands under a key is secret.
+fn is_secret(key: &str) -> bool {
+    const SECRETS: [&str; 12] = [
         "password",
         "bearer_token",
         "credentials",
         "client_secret",
+        "client_certificate_key",
         "secret_key",
+        "application_secret",
+        "consumer_key",
         "token",
         "key",
-        "proxy_connect_header",
         "secrets",
-        "client_certificate_key",
+        "proxy_connect_header",
     ];
-    let mut out = String::with_capacity(text.len());
-    for line in text.lines() {
-        let trimmed = line.trim_start().trim_start_matches("- ");
-        let secret = trimmed.split_once(':').filter(|(key, value)| {
-            let key = key.trim().trim_matches(['"', '\'']);
-            SECRETS.contains(&key) && !value.trim().is_empty()
-        });
-        match secret.and_then(|_| line.find(':')).and_then(|at| line.get(..=at)) {
-            Some(key) => {
-                out.push_str(key);
-                out.push_str(" <secret>");
-            }
-            None => out.push_str(line),
-        }
-        out.push('\n');
-    }
-    out
+    SECRETS.contains(&key)
 }
 
 #[cfg(test)]

@@ -5,18 +5,26 @@
 //! request is stored even when other parts of it are not: these are told in a 400, which senders do
 //! not repeat, with the numbers of what was written in headers.
 //!
+//! [`read_router`] answers remote read from a [`ReadSource`].
+//!
 //! Specifications: <https://prometheus.io/docs/specs/prw/remote_write_spec/>,
 //! <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>.
 
 mod decode;
 mod encode;
+mod read;
 mod receive;
 #[cfg(test)]
 mod tests;
+mod xor;
 
 pub use self::decode::{WriteError, decode_write};
 pub use self::encode::{compress, encode};
+pub use self::read::{
+    ReadError, ReadLimits, ReadPoints, ReadQuery, ReadSeries, ReadSource, read_router,
+};
 pub use self::receive::router;
+pub(crate) use self::receive::{plain, refuse, rejections};
 
 /// Which message a body is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

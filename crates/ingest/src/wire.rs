@@ -28,6 +28,8 @@ pub(crate) enum Problem {
     UnexpectedType { field: u32, wire_type: &'static str },
     Group,
     NotUtf8,
+    /// More elements than are read at once; said by who reads them.
+    TooMany { what: &'static str, max: usize },
 }
 
 impl fmt::Display for Problem {
@@ -44,6 +46,7 @@ impl fmt::Display for Problem {
             }
             Problem::Group => f.write_str("group is not closed, or closed without being open"),
             Problem::NotUtf8 => f.write_str("text is not UTF-8"),
+            Problem::TooMany { what, max } => write!(f, "more than {max} {what}"),
         }
     }
 }
@@ -285,6 +288,11 @@ pub(crate) struct Open(usize);
 impl Writer {
     pub(crate) fn with_capacity(bytes: usize) -> Writer {
         Writer { out: Vec::with_capacity(bytes) }
+    }
+
+    /// How many bytes were written.
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {

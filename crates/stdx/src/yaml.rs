@@ -368,6 +368,79 @@ fn tag(text: &str, plain: bool) -> &'static str {
     }
 }
 
+/// Writes a tree as a document. What stands under a key that `is_secret` is `<secret>`.
+#[must_use]
+pub fn print(root: &Node, is_secret: &dyn Fn(&str) -> bool) -> String {
+    let mut out = String::new();
+    print_node(root, 0, false, is_secret, &mut out);
+    out
+}
+
+fn print_node(
+    node: &Node,
+    indent: usize,
+    secret: bool,
+    is_secret: &dyn Fn(&str) -> bool,
+    out: &mut String,
+) {
+    match &node.value {
+        Value::Null => out.push_str("null\n"),
+        Value::Scalar { .. } if secret => out.push_str("<secret>\n"),
+        Value::Scalar { text, plain } => {
+            out.push_str(&quoted(text, *plain));
+            out.push('\n');
+        }
+        Value::List(items) if items.is_empty() => out.push_str("[]\n"),
+        Value::Map(entries) if entries.is_empty() => out.push_str("{}\n"),
+        Value::List(items) => {
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push_str(&" ".repeat(indent));
+                }
+                out.push_str("- ");
+                print_node(item, indent + 2, secret, is_secret, out);
+            }
+        }
+        Value::Map(entries) => {
+            for (at, entry) in entries.iter().enumerate() {
+                if at > 0 {
+                    out.push_str(&" ".repeat(indent));
+                }
+                out.push_str(&quoted(&entry.key, true));
+                out.push(':');
+                let covered = secret || is_secret(&entry.key);
+                let nested = match &entry.value.value {
+                    Value::List(items) => !items.is_empty(),
+                    Value::Map(entries) => !entries.is_empty(),
+                    _ => false,
+                };
+                if nested {
+                    let map = matches!(entry.value.value, Value::Map(_));
+                    let inner = indent + if map { 2 } else { 0 };
+                    out.push('\n');
+                    out.push_str(&" ".repeat(inner));
+                    print_node(&entry.value, inner, covered, is_secret, out);
+                } else {
+                    out.push(' ');
+                    print_node(&entry.value, indent, covered, is_secret, out);
+                }
+            }
+        }
+    }
+}
+
+/// Text so that it is read as it was.
+fn quoted(text: &str, plain: bool) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || "_-./$(){}+".contains(c);
+    let start = text.starts_with(|c: char| c.is_ascii_alphanumeric() || "_./$(".contains(c));
+    let same = scalar(text.to_owned(), true) != Value::Null;
+    let safe = start && same && text.chars().all(word) && !text.ends_with('-');
+    if safe && (plain || tag(text, true) == "!!str" && truth(text).is_none()) {
+        return text.to_owned();
+    }
+    format!("{text:?}").replace("\\'", "'")
+}
+
 /// Reads a mapping key by key. A key whose value is nothing counts as not there.
 #[derive(Debug)]
 pub struct Fields<'n> {
@@ -503,6 +576,17 @@ mod tests {
             fields.finish().expect_err("unknown").to_string(),
             "line 2: field zz not found in type config.plain"
         );
+    }
+
+    #[test]
+    fn what_is_printed_reads_the_same() {
+        let text = "a: 1.0\nb: [x, {c: 'yes', d: ''}, [], ~]\npassword: p\nm:\n  k: 'a: b'\n  l:\n  - u: v\n    w: \"#\"\n";
+        let root = parse(text).expect("parses").expect("a root");
+        let printed = print(&root, &|key| key == "password");
+        assert!(printed.contains("password: <secret>"), "{printed}");
+        let again = parse(&print(&root, &|_| false)).expect(&printed).expect("a root");
+        assert_eq!(print(&again, &|_| false), print(&root, &|_| false));
+        assert_eq!(again.entries("t").expect("a mapping").len(), 4);
     }
 
     #[test]

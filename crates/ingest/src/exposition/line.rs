@@ -44,6 +44,10 @@ const fn classes() -> [u8; 256] {
     }
 }
 
+/// Labels of one series and its exemplar: a page with more is refused, whatever the limits of those
+/// who read it.
+const LABELS_MAX: usize = 20_000;
+
 /// What the names of creation times end with.
 const CREATED: &str = "_created";
 
@@ -378,6 +382,9 @@ impl<'b> LineParser<'b> {
                 return Err("expected label value".to_owned());
             }
             let value = self.quoted("label value")?;
+            if self.spans.len() >= LABELS_MAX {
+                return Err(format!("more than {LABELS_MAX} labels"));
+            }
             self.spans.push(LabelSpan { name, value });
             self.comma()?;
         }

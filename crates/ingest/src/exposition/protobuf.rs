@@ -12,6 +12,16 @@ use super::{Entry, Error, Native, Options, PageExemplar, Series, number};
 use crate::metrics::native::{Parts, doubles, span, varints, zigzag};
 use crate::wire::{Fault, Field, Problem, Read, Reader};
 
+/// Labels, buckets, quantiles and exemplars of one metric: of each at most so many.
+const ELEMENTS_MAX: usize = 20_000;
+
+fn room(what: &'static str, count: usize) -> Read<()> {
+    if count < ELEMENTS_MAX {
+        return Ok(());
+    }
+    Err(Problem::TooMany { what, max: ELEMENTS_MAX }.fault())
+}
+
 #[derive(Debug)]
 pub(super) struct ProtobufParser<'b> {
     /// Families that are still to come.
@@ -196,8 +206,12 @@ impl<'b> ProtobufParser<'b> {
         let mut reader = Reader::new(message);
         while let Some((number, field)) = reader.next()? {
             match (number, field) {
-                (1, Field::Bytes(pair)) => self.metric.labels.push(label(pair)?),
+                (1, Field::Bytes(pair)) => {
+                    room("labels", self.metric.labels.len())?;
+                    self.metric.labels.push(label(pair)?);
+                }
                 (2 | 5, Field::Bytes(value)) => {
+                    room("values", self.items.len())?;
                     self.items.push_back(Item::float("", one_double(value)?));
                 }
                 (3, Field::Bytes(counter)) => self.read_counter(counter)?,
@@ -220,12 +234,16 @@ impl<'b> ProtobufParser<'b> {
     }
 
     fn read_counter(&mut self, message: &'b [u8]) -> Read<()> {
+        room("values", self.items.len())?;
         let mut item = Item::float("", 0.0);
         let mut reader = Reader::new(message);
         while let Some((number, field)) = reader.next()? {
             match (number, field) {
                 (1, Field::Fixed64(bits)) => item.value = Value::Float(f64::from_bits(bits)),
-                (2, Field::Bytes(message)) => item.exemplars.push(exemplar(message)?),
+                (2, Field::Bytes(message)) => {
+                    room("exemplars", item.exemplars.len())?;
+                    item.exemplars.push(exemplar(message)?);
+                }
                 (3, Field::Bytes(message)) => self.metric.start = millis(message)?,
                 (1..=3, field) => return Err(field.unexpected(number)),
                 _ => {}
@@ -237,6 +255,7 @@ impl<'b> ProtobufParser<'b> {
 
     #[expect(clippy::cast_precision_loss, reason = "counts are floats, exact to 2^53")]
     fn read_summary(&mut self, message: &'b [u8]) -> Read<()> {
+        room("values", self.items.len())?;
         let (mut count, mut sum, mut quantiles) = (0, 0.0, Vec::new());
         let mut reader = Reader::new(message);
         while let Some((number, field)) = reader.next()? {
@@ -244,6 +263,7 @@ impl<'b> ProtobufParser<'b> {
                 (1, Field::Varint(value)) => count = value,
                 (2, Field::Fixed64(bits)) => sum = f64::from_bits(bits),
                 (3, Field::Bytes(message)) => {
+                    room("quantiles", quantiles.len())?;
                     let (quantile, value) = two_doubles(message)?;
                     let extra = Some(("quantile", number::openmetrics(quantile)));
                     quantiles.push(Item { extra, ..Item::float("", value) });
@@ -261,6 +281,7 @@ impl<'b> ProtobufParser<'b> {
 
     #[expect(clippy::cast_precision_loss, reason = "counts are floats, exact to 2^53")]
     fn read_histogram(&mut self, message: &'b [u8]) -> Read<()> {
+        room("values", self.items.len())?;
         let mut parts = Box::<Parts>::default();
         let mut exemplars = Vec::new();
         let mut buckets = Vec::new();
@@ -270,7 +291,10 @@ impl<'b> ProtobufParser<'b> {
             match (number, field) {
                 (1, Field::Varint(value)) => histogram.count = value as f64,
                 (2, Field::Fixed64(bits)) => histogram.sum = f64::from_bits(bits),
-                (3, Field::Bytes(message)) => buckets.push(bucket(message)?),
+                (3, Field::Bytes(message)) => {
+                    room("buckets", buckets.len())?;
+                    buckets.push(bucket(message)?);
+                }
                 (4, Field::Fixed64(bits)) if bits != 0 => histogram.count = f64::from_bits(bits),
                 (5, Field::Varint(value)) => histogram.schema = schema(value),
                 (6, Field::Fixed64(bits)) => histogram.zero_threshold = f64::from_bits(bits),
@@ -285,7 +309,10 @@ impl<'b> ProtobufParser<'b> {
                 (13, field) => varints(13, &field, |delta| positive_deltas.push(zigzag(delta)))?,
                 (14, field) => doubles(14, &field, &mut histogram.positive_buckets)?,
                 (15, Field::Bytes(message)) => self.metric.start = millis(message)?,
-                (16, Field::Bytes(message)) => exemplars.push(exemplar(message)?),
+                (16, Field::Bytes(message)) => {
+                    room("exemplars", exemplars.len())?;
+                    exemplars.push(exemplar(message)?);
+                }
                 (4 | 8, Field::Fixed64(_)) => {}
                 (1..=16, field) => return Err(field.unexpected(number)),
                 _ => {}

@@ -144,6 +144,22 @@ impl MetricReceiver {
         received
     }
 
+    /// Stores a batch of this side's own making.
+    pub(crate) async fn write(
+        &self,
+        protocol: &'static str,
+        tenant: Tenant,
+        batch: Batch,
+    ) -> Result<Written, Refusal> {
+        let options = &self.0.options;
+        let memory = options
+            .budget
+            .reserve(batch.size_bytes())
+            .map_err(|full| Refusal::memory(&full, options.retry_after))?;
+        let rejections = Rejections::default();
+        self.store(protocol, tenant, Decoded { batch, memory, rejections }).await
+    }
+
     async fn receive_uncounted<B>(
         &self,
         request: MetricRequest<B>,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashMap;
 use model::metric::{
     Batch, Exemplar, Float, Histogram, HistogramSample, LabelsIter, Metadata, MetricType,
     ResetHint, Span,
@@ -84,7 +85,7 @@ fn put_exemplar_rest(writer: &mut Writer, exemplar: &Exemplar) {
 /// Texts of a request, each once.
 #[derive(Default)]
 struct Symbols<'a> {
-    numbers: BTreeMap<&'a str, u64>,
+    numbers: HashMap<&'a str, u64>,
     texts: Vec<&'a str>,
 }
 

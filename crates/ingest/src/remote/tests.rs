@@ -309,3 +309,159 @@ fn labels_behind_samples_and_unpacked_fields_are_read() {
     // The created timestamp of before samples had one.
     assert_eq!(decode(Version::V2, &writer.finish()), "{__name__=\"up\"} 0@5(since 3)\n");
 }
+
+mod read {
+    use super::*;
+    use crate::wire::{Field, Reader, Writer};
+    use model::Tenant;
+
+    /// Two series of floats, or one of native histograms.
+    #[derive(Debug)]
+    struct Source {
+        native: bool,
+        asked: std::sync::Mutex<Vec<String>>,
+    }
+
+    struct Found {
+        native: bool,
+    }
+
+    impl ReadSeries for Found {
+        fn len(&self) -> usize {
+            2
+        }
+
+        fn labels(&self, index: usize) -> Labels {
+            Labels::from_pairs(&[("__name__", "up"), ("i", &index.to_string())])
+        }
+
+        fn read(&self, index: usize, points: &mut ReadPoints) -> Result<(), ReadError> {
+            if self.native {
+                let sample =
+                    HistogramSample { timestamp: 5, start: 0, histogram: histogram() };
+                points.histograms.push(sample);
+                return Ok(());
+            }
+            let samples = if index == 0 { 130 } else { 1 };
+            points.floats.extend((0..samples).map(|at| Float {
+                timestamp: NOW_MS + at * 1_000,
+                value: 2.0,
+                start: 0,
+            }));
+            Ok(())
+        }
+    }
+
+    impl ReadSource for Source {
+        fn select(
+            &self,
+            tenant: &Tenant,
+            query: &ReadQuery,
+        ) -> Result<Box<dyn ReadSeries>, ReadError> {
+            let ReadQuery { start, end, matchers, step, function } = query;
+            let text = format!("{tenant} {start}..{end} {matchers:?} {step} {function}");
+            self.asked.lock().expect("not poisoned").push(text);
+            Ok(Box::new(Found { native: self.native }))
+        }
+    }
+
+    fn request(types: &[u64]) -> Vec<u8> {
+        let mut writer = Writer::default();
+        let query = writer.open(1);
+        writer.varint(1, 10);
+        writer.varint(2, 20);
+        for (kind, name, value) in [(0, "__name__", "up"), (2, "i", "0|1")] {
+            let matcher = writer.open(3);
+            writer.varint(1, kind);
+            writer.bytes(2, name.as_bytes());
+            writer.bytes(3, value.as_bytes());
+            writer.close(matcher);
+        }
+        let hints = writer.open(4);
+        writer.varint(1, 15_000);
+        writer.bytes(2, b"rate");
+        writer.close(hints);
+        writer.close(query);
+        types.iter().for_each(|kind| writer.varint(2, *kind));
+        compress(&writer.finish())
+    }
+
+    async fn post(native: bool, body: Vec<u8>) -> (StatusCode, http::HeaderMap, Vec<u8>, Vec<String>) {
+        let source = Arc::new(Source { native, asked: std::sync::Mutex::default() });
+        let budget = Budget::new("read", 16 << 20);
+        let router = read_router(Arc::clone(&source) as _, budget.clone(), ReadLimits::default());
+        let request = Request::post("/api/v1/read").body(Body::from(body)).expect("valid");
+        let response = router.oneshot(request).await.expect("infallible");
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.expect("in memory").to_bytes().to_vec();
+        assert_eq!(budget.used_bytes(), 0);
+        let asked = source.asked.lock().expect("not poisoned").clone();
+        (parts.status, parts.headers, body, asked)
+    }
+
+    fn all(message: &[u8], number: u32) -> Vec<&[u8]> {
+        let mut reader = Reader::new(message);
+        let mut found = Vec::new();
+        while let Some((at, field)) = reader.next().expect("valid") {
+            if let (true, Field::Bytes(bytes)) = (at == number, field) {
+                found.push(bytes);
+            }
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn samples_are_answered_as_a_whole() {
+        let (status, headers, body, asked) = post(false, request(&[])).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(headers["content-encoding"], "snappy");
+        assert_eq!(asked, [r#"default 10..20 [__name__="up", i=~"0|1"] 15000 rate"#]);
+        let body = snap::raw::Decoder::new().decompress_vec(&body).expect("snappy");
+        let results = all(&body, 1);
+        assert_eq!(results.len(), 1);
+        let series = all(results[0], 1);
+        assert_eq!(series.iter().map(|s| all(s, 2).len()).collect::<Vec<_>>(), [130, 1]);
+    }
+
+    #[tokio::test]
+    async fn chunks_are_streamed_in_frames() {
+        let (status, headers, body, _) = post(false, request(&[1, 0])).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(
+            headers["content-type"],
+            "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse"
+        );
+        let mut rest = &body[..];
+        let mut chunks = Vec::new();
+        while !rest.is_empty() {
+            // Lengths here are over 127 once, and under it once.
+            let (length, head) = if rest[0] < 0x80 {
+                (usize::from(rest[0]), 1)
+            } else {
+                (usize::from(rest[0] & 0x7f) | usize::from(rest[1]) << 7, 2)
+            };
+            let (sum, after) = rest[head..].split_at(4);
+            let (message, next) = after.split_at(length);
+            assert_eq!(sum, xor::crc32c(message).to_be_bytes());
+            let series = all(message, 1);
+            chunks.push(series.iter().map(|s| all(s, 2).len()).sum::<usize>());
+            rest = next;
+        }
+        assert_eq!(chunks, [2, 1]);
+    }
+
+    #[tokio::test]
+    async fn native_histograms_are_samples() {
+        let (status, headers, body, _) = post(true, request(&[1, 0])).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(headers["content-type"], "application/x-protobuf");
+        let body = snap::raw::Decoder::new().decompress_vec(&body).expect("snappy");
+        assert_eq!(all(all(all(&body, 1)[0], 1)[0], 4).len(), 1);
+        let (status, ..) = post(true, request(&[1])).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        let (status, _, body, _) = post(true, compress(b"\x0a\x02\x1a\x05")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
+        let text = String::from_utf8_lossy(&body).into_owned();
+        assert!(text.contains("queries[0]: 5 bytes needed, 0 left"), "{text}");
+    }
+}

@@ -1,10 +1,20 @@
 //! Data points and exemplars as they are on the wire.
 
 use crate::metrics::native::{doubles, fixed64s, varints, zigzag};
-use crate::wire::{Field, Read, Reader};
+use crate::wire::{Field, Problem, Read, Reader};
 
 /// "There is no value at this time": the series has ended.
 const NO_RECORDED_VALUE: u64 = 1;
+
+/// Buckets of one histogram, on each side.
+const BUCKETS_MAX: usize = 20_000;
+
+fn check(buckets: usize) -> Read<()> {
+    if buckets <= BUCKETS_MAX {
+        return Ok(());
+    }
+    Err(Problem::TooMany { what: "buckets", max: BUCKETS_MAX }.fault())
+}
 
 /// What data points have in common.
 #[derive(Debug, Default)]
@@ -97,8 +107,14 @@ pub(super) fn explicit(message: &[u8]) -> Read<Point<'_>> {
             (3, Field::Fixed64(value)) => point.time = value,
             (4, Field::Fixed64(value)) => histogram.count = value,
             (5, Field::Fixed64(bits)) => histogram.sum = Some(f64::from_bits(bits)),
-            (6, field) => fixed64s(6, &field, &mut histogram.counts)?,
-            (7, field) => doubles(7, &field, &mut histogram.bounds)?,
+            (6, field) => {
+                fixed64s(6, &field, &mut histogram.counts)?;
+                check(histogram.counts.len())?;
+            }
+            (7, field) => {
+                doubles(7, &field, &mut histogram.bounds)?;
+                check(histogram.bounds.len())?;
+            }
             (8, Field::Bytes(exemplar)) => point.exemplars.push(exemplar),
             (9, Field::Bytes(attribute)) => point.attributes.push(attribute),
             (10, Field::Varint(flags)) => point.is_stale = flags & NO_RECORDED_VALUE != 0,
@@ -147,7 +163,15 @@ fn buckets(message: &[u8]) -> Read<Buckets> {
     while let Some((number, field)) = reader.next()? {
         match (number, field) {
             (1, Field::Varint(value)) => buckets.offset = sint32(value),
-            (2, field) => varints(2, &field, |count| buckets.counts.push(count))?,
+            (2, field) => {
+                varints(2, &field, |count| {
+                    // One more than allowed, not all of them.
+                    if buckets.counts.len() <= BUCKETS_MAX {
+                        buckets.counts.push(count);
+                    }
+                })?;
+                check(buckets.counts.len())?;
+            }
             (1, field) => return Err(field.unexpected(number)),
             _ => {}
         }
