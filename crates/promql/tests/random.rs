@@ -180,14 +180,14 @@ fn vector() -> impl Strategy<Value = String> {
 }
 
 fn histogram(seed: u8, scale: f64) -> Histogram {
-    let custom = seed % 5 == 0;
+    let custom = seed.is_multiple_of(5);
     let counts: Vec<f64> =
         (0..4u8).map(|at| f64::from(seed.wrapping_mul(at + 3) % 7) * scale).collect();
     let count = counts.iter().sum();
     Histogram {
         schema: if custom { Histogram::CUSTOM_BUCKETS_SCHEMA } else { i32::from(seed % 4) - 1 },
         count,
-        sum: if seed % 31 == 0 { f64::NAN } else { count * 1.5 },
+        sum: if seed.is_multiple_of(31) { f64::NAN } else { count * 1.5 },
         positive_spans: vec![
             Span { offset: if custom { 0 } else { i32::from(seed % 3) - 1 }, length: 2 },
             Span { offset: i32::from(seed % 2), length: 2 },
@@ -225,7 +225,7 @@ fn data(seeds: &[u8]) -> MemorySource {
                 time - 500,
             );
             source.histogram(&labels("h"), time, histogram(seed, 1.0), 0);
-            if seed % 2 == 0 {
+            if seed.is_multiple_of(2) {
                 source.float(&labels("mixed"), time, value, 0);
             } else {
                 source.histogram(&labels("mixed"), time, histogram(seed, 2.0), 0);
@@ -253,10 +253,7 @@ proptest! {
 
     #[test]
     fn instant_and_range_agree(query in vector(), seeds in prop::collection::vec(any::<u8>(), 1..24), delayed: bool) {
-        let expr = match parser::parse(&query, parser::Options::ALL) {
-            Ok(expr) => expr,
-            Err(_) => return Ok(()),
-        };
+        let Ok(expr) = parser::parse(&query, parser::Options::ALL) else { return Ok(()) };
         let source = data(&seeds);
         let options = Options { delayed_name_removal: delayed, use_start_timestamps: true, ..Options::default() };
         let engine = Engine::new(options);

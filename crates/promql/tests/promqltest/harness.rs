@@ -73,12 +73,12 @@ impl Runner {
             for (at, item) in one.values.iter().enumerate() {
                 let time = interval * i64::try_from(at).expect("few");
                 let start = match starts.and_then(|starts| starts.get(at)) {
-                    Some(SequenceValue::Float(seconds)) => time + (seconds * 1000.0).round() as i64,
+                    Some(SequenceValue::Float(seconds)) => time + millis(*seconds),
                     _ => 0,
                 };
                 match item {
                     SequenceValue::Float(value) => {
-                        self.source.float(&one.labels, time, *value, start)
+                        self.source.float(&one.labels, time, *value, start);
                     }
                     SequenceValue::Histogram { histogram, .. } => {
                         self.source.histogram(&one.labels, time, (**histogram).clone(), start);
@@ -337,11 +337,17 @@ fn check_notes(eval: &Eval, (some, none): (What, What), found: &[String]) -> Res
     Ok(())
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "seconds of a test")]
+fn millis(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
+}
+
 /// Relative difference below 1e-6, as promqltest has it.
 fn close(one: f64, other: f64) -> bool {
     if one.is_nan() || other.is_nan() {
         return one.is_nan() && other.is_nan();
     }
+    #[expect(clippy::float_cmp, reason = "infinities are equal to themselves")]
     if one == other {
         return true;
     }
