@@ -3,7 +3,7 @@
 import type { UseQueryResult } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { IconChartLine, IconSearch } from "@tabler/icons-react";
-import { useEffect, useMemo, useRef } from "react";
+import { useMemo, useRef } from "react";
 
 import { useTsdbStatus, type Catalogue } from "../../api/prometheus";
 import { Empty, Failed, Skeleton } from "../../components/States";
@@ -13,6 +13,8 @@ import { FirstMetrics } from "./FirstMetrics";
 import { MetricDetails } from "./MetricDetails";
 
 const ROW_PX = 44;
+/** What is seen above a row that a link chose. */
+const LEAD_PX = 200;
 const COUNTED_MAX = 10_000;
 
 export function Browser({
@@ -123,19 +125,15 @@ function List({
   choose: (metric: string) => void;
 }) {
   const host = useRef<HTMLDivElement>(null);
+  const at = families.findIndex((family) => family.name === chosen);
   const rows = useVirtualizer({
+    // A link may choose what is far down.
+    initialOffset: () => Math.max(0, at * ROW_PX - LEAD_PX),
     count: families.length,
     getScrollElement: () => host.current,
     estimateSize: () => ROW_PX,
     overscan: 12,
   });
-  const at = families.findIndex((family) => family.name === chosen);
-  // A link may choose what is far down; a click chooses what is seen.
-  const opened = useRef(false);
-  useEffect(() => {
-    if (at >= 0 && !opened.current) rows.scrollToIndex(at, { align: "center" });
-    opened.current = true;
-  }, [at, rows]);
   const drawn = rows.getVirtualItems().some((item) => item.index === at);
   const move = (event: React.KeyboardEvent, to: number) => {
     event.preventDefault();
