@@ -9,6 +9,25 @@ use proptest::prelude::*;
 
 const RANGES: &[&str] = &["1m", "90s", "5m", "1h"];
 
+#[test]
+fn most_random_queries_are_queries() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let source = data(&[3, 7, 11, 40, 22, 90, 13, 54, 77, 5]);
+    let (mut parsed, mut found) = (0, 0);
+    for _ in 0..500 {
+        let query = vector().new_tree(&mut runner).expect("a query").current();
+        let Ok(expr) = parser::parse(&query, parser::Options::ALL) else { continue };
+        parsed += 1;
+        let outcome = Engine::default().instant(&source, &expr, 300_000, &Run::default());
+        if let Ok(Value::Vector(vector)) = outcome.map(|outcome| outcome.value) {
+            found += usize::from(!vector.is_empty());
+        }
+    }
+    assert!(parsed > 450 && found > 150, "{parsed} parsed, {found} with results");
+}
+
 fn selector() -> impl Strategy<Value = String> {
     let name = prop::sample::select(vec![
         "m",
