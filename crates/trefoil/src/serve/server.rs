@@ -291,6 +291,7 @@ fn serve_all(
             .to_vec(),
         span_names: Vec::new(),
         log_requests: false,
+        metrics: None,
     };
     let main = sdk::add_tracing_middleware(api::router(api), &options)
         .merge(otlp())
