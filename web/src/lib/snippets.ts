@@ -162,7 +162,7 @@ service:
       name: "curl",
       about: "One value of a job that does not live long, in the text format.",
       file: "shell",
-      code: `echo 'batch_rows_total 1234' | curl -sS --data-binary @-${curlAuth} ${main}/api/v1/push`,
+      code: `echo 'batch_rows_total 1234' | curl -sS --data-binary @-${curlAuth} ${main}/prometheus/api/v1/push`,
     },
   ];
 }
