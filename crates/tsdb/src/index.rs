@@ -3,7 +3,7 @@
 //! For every label's name and value a set of series numbers; names and values are sorted, so that
 //! prefixes are ranges. Numbers are those of [`crate::head`], used again after a series has left.
 
-mod pattern;
+pub(crate) mod pattern;
 mod postings;
 
 use std::collections::BTreeMap;
