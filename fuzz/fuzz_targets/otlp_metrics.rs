@@ -10,8 +10,13 @@ fuzz_target!(|body: &[u8]| {
         (Strategy::NoUtf8EscapingWithSuffixes, DeltaPolicy::Store),
     ] {
         let custom_buckets = deltas == DeltaPolicy::Store;
-        let translation =
-            Translation { strategy, deltas, custom_buckets, promotes_scope: true, ..Default::default() };
+        let translation = Translation {
+            strategy,
+            deltas,
+            custom_buckets,
+            promotes_scope: true,
+            ..Default::default()
+        };
         trefoil_fuzz::check_metrics(&translation, body);
     }
 });

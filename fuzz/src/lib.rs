@@ -57,7 +57,8 @@ pub fn check_page(page: &[u8], format: exposition::Format) {
     }
     let strict = read(exposition::Options { strict: true, ..options.clone() });
     assert!(strict.is_err() || strict == lenient, "{strict:?}, {lenient:?}");
-    let starts = exposition::Options { start_timestamps: true, classic_histograms: true, ..options };
+    let starts =
+        exposition::Options { start_timestamps: true, classic_histograms: true, ..options };
     assert_eq!(read(starts).is_ok(), lenient.is_ok());
 }
 
@@ -85,7 +86,10 @@ pub fn check_write(version: Version, body: &[u8]) {
     let (again, rejected) = decode(&remote::encode(version, &batch)).expect("as it was written");
     assert_eq!(rejected, 0);
     let text = |batch: &Batch| {
-        batch.series().map(|series| format!("{:?} {:?}", series.labels, series.floats)).collect::<Vec<_>>()
+        batch
+            .series()
+            .map(|series| format!("{:?} {:?}", series.labels, series.floats))
+            .collect::<Vec<_>>()
     };
     if version == Version::V2 {
         assert_eq!(text(&batch), text(&again));

@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
+use ingest::MetricLimits;
 use ingest::exposition::{Entry, Format, Options, Parser};
 use ingest::otlp::metrics::{Translation, decode_metrics};
 use ingest::remote::{Version, decode_write, encode};
-use ingest::MetricLimits;
 use model::metric::{Batch, Float, Labels};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -49,7 +49,8 @@ fn main() {
     let body = otlp();
     measure("otlp gauges", body.len(), || {
         let memory = Budget::new("bench", 1 << 30).reserve(body.len()).expect("room");
-        let decoded = decode_metrics(&Translation::default(), &body, &MetricLimits::default(), memory);
+        let decoded =
+            decode_metrics(&Translation::default(), &body, &MetricLimits::default(), memory);
         decoded.expect("a valid body").0.series_len()
     });
 }

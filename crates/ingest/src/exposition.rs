@@ -90,7 +90,7 @@ impl Format {
 }
 
 /// What a [`Parser`] does beyond the format.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Options {
     /// Gives the `_created` samples of OpenMetrics as the [`Series::start`] of the samples that they
     /// belong to, instead of as series of their own.
@@ -203,9 +203,7 @@ impl<'b> Parser<'b> {
             Format::Text | Format::OpenMetrics => {
                 Inner::Line(LineParser::new(body, format, options)?)
             }
-            Format::Protobuf => {
-                Inner::Protobuf(Box::new(ProtobufParser::new(body, options)))
-            }
+            Format::Protobuf => Inner::Protobuf(Box::new(ProtobufParser::new(body, options))),
         };
         Ok(Parser { inner })
     }

@@ -130,8 +130,11 @@ impl Pushes {
                 retry_after: context.retry_after,
             };
             let held = body::decompress(held, encoding, &rules)?;
-            let (mut into, series) =
-                decode(&Push { format, group: &pushed, is_gateway: replaces.is_some() }, held, context)?;
+            let (mut into, series) = decode(
+                &Push { format, group: &pushed, is_gateway: replaces.is_some() },
+                held,
+                context,
+            )?;
             if let Some(replaces) = replaces {
                 let ended = groups.replace(&owner, &pushed, series, replaces == Replaces::Group);
                 for labels in ended {
@@ -143,9 +146,7 @@ impl Pushes {
             Ok(into.finish())
         });
         match decoded.await {
-            Ok(written) if written.rejected.is_empty() => {
-                Response::new(Body::empty())
-            }
+            Ok(written) if written.rejected.is_empty() => Response::new(Body::empty()),
             Ok(written) => plain(StatusCode::BAD_REQUEST, &rejections(&written.rejected)),
             Err(refusal) => {
                 if replaces.is_some() && matches!(refusal, Refusal::Malformed { .. }) {

@@ -21,15 +21,24 @@ pub(crate) struct Fault {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Problem {
-    Truncated { needed: u64, left: usize },
+    Truncated {
+        needed: u64,
+        left: usize,
+    },
     VarintTooLong,
     FieldNumber,
     WireType(u8),
-    UnexpectedType { field: u32, wire_type: &'static str },
+    UnexpectedType {
+        field: u32,
+        wire_type: &'static str,
+    },
     Group,
     NotUtf8,
     /// More elements than are read at once; said by who reads them.
-    TooMany { what: &'static str, max: usize },
+    TooMany {
+        what: &'static str,
+        max: usize,
+    },
 }
 
 impl fmt::Display for Problem {

@@ -72,6 +72,7 @@ pub(super) struct LineParser<'b> {
 }
 
 /// What a line was found to be, before anything is lent out.
+#[derive(Debug, Clone, Copy)]
 enum Line {
     Type(MetricType),
     Help((usize, usize)),
@@ -120,7 +121,7 @@ impl<'b> LineParser<'b> {
             }
             Err(problem) => {
                 self.done = true;
-                Some(Err(self.error(problem)))
+                Some(Err(self.error(&problem)))
             }
         }
     }
@@ -237,7 +238,7 @@ impl<'b> LineParser<'b> {
     }
 
     #[cold]
-    fn error(&self, problem: String) -> Error {
+    fn error(&self, problem: &str) -> Error {
         const NEAR: usize = 80;
         let line = line_of(self.body.as_bytes(), self.line_start);
         let mut end = self.at.max(self.line_start).min(self.line_start + NEAR);
@@ -265,7 +266,13 @@ impl<'b> LineParser<'b> {
             Line::Sample { key_end, value, timestamp } => {
                 let labels = self.labels_of(key_end);
                 let start = self.starts.as_ref().map_or(0, |starts| starts.of(labels));
-                Entry::Series(Series { labels, value, timestamp, start, exemplars: &self.exemplars })
+                Entry::Series(Series {
+                    labels,
+                    value,
+                    timestamp,
+                    start,
+                    exemplars: &self.exemplars,
+                })
             }
         }
     }

@@ -133,7 +133,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "exactness is the point")]
     fn numbers_are_read_as_go_reads_them() {
         for (text, value) in [
             ("0", 0.0),

@@ -124,9 +124,7 @@ impl Strict {
         }
         let belongs = self.family.as_ref().is_some_and(|family| {
             let suffix = name.strip_prefix(family.name.as_str());
-            suffix.is_some_and(|suffix| {
-                suffixes(family.kind.unwrap_or_default()).contains(&suffix)
-            })
+            suffix.is_some_and(|suffix| suffixes(family.kind.unwrap_or_default()).contains(&suffix))
         });
         if !belongs {
             self.begin(&name)?;

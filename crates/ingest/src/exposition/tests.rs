@@ -113,7 +113,10 @@ fn text_is_read_as_prometheus_reads_it() {
 #[test]
 fn what_is_wrong_in_text_is_told_with_its_line() {
     let check = |page: &str, expected: &str| check(page, Format::Text, expected);
-    check("a 1\nb{c=\"d\"}\n", r#"line 2: expected value after metric while parsing: "b{c=\"d\"}\n""#);
+    check(
+        "a 1\nb{c=\"d\"}\n",
+        r#"line 2: expected value after metric while parsing: "b{c=\"d\"}\n""#,
+    );
     check("a{b}\n", r#"line 1: expected equal while parsing: "a{b}""#);
     check("a{b=c} 1\n", r#"line 1: expected label value while parsing: "a{b=c""#);
     check("a{b=\"c} 1\n", "line 1: expected label value while parsing: \"a{b=\\\"\"");
@@ -151,7 +154,10 @@ fn openmetrics_is_read_with_exemplars_and_seconds() {
     check("a 1", "line 1: data does not end with # EOF while parsing: \"a 1\"");
     check("# EOF\na 1\n", "line 1: unexpected data after # EOF while parsing: \"# EOF\\na\"");
     check("a  1\n# EOF\n", "line 1: expected value after metric while parsing: \"a  \"");
-    check("# UNIT a b\n# EOF", "line 1: unit \"b\" not a suffix of metric \"a\" while parsing: \"# UNIT a b\\n#\"");
+    check(
+        "# UNIT a b\n# EOF",
+        "line 1: unit \"b\" not a suffix of metric \"a\" while parsing: \"# UNIT a b\\n#\"",
+    );
 }
 
 #[test]
@@ -259,7 +265,10 @@ fn strict_text_has_metadata_once_and_first() {
         problem("# TYPE a counter\n# TYPE a gauge\n"),
         "line 2: second TYPE line for metric \"a\""
     );
-    assert_eq!(problem("a 1\n# TYPE a gauge\n"), "line 2: metadata of metric \"a\" after its samples");
+    assert_eq!(
+        problem("a 1\n# TYPE a gauge\n"),
+        "line 2: metadata of metric \"a\" after its samples"
+    );
     assert_eq!(problem("# HELP a x\n# HELP a y\n"), "line 2: second HELP line for metric \"a\"");
 }
 

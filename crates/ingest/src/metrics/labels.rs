@@ -35,7 +35,7 @@ impl<'a> LabelSet<'a> {
             return Err(Invalid::LabelCount);
         }
         if !self.pairs.is_sorted_by(|(one, _), (two, _)| one < two) {
-            self.pairs.sort_by(|(one, _), (two, _)| one.cmp(two));
+            self.pairs.sort_by_key(|(name, _)| *name);
             if self.pairs.windows(2).any(|pair| pair[0].0 == pair[1].0) {
                 return Err(Invalid::LabelTwice);
             }

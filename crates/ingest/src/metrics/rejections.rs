@@ -20,7 +20,7 @@ pub(crate) enum Invalid {
     Histogram,
     /// A time too far in the future.
     Future,
-    /// Too many characters in an exemplar.
+    /// Too many characters in an exemplar: counted, and not told, as Prometheus does it.
     Exemplar,
     /// A reference to a symbol that is not there.
     Symbol,
@@ -136,6 +136,10 @@ impl Rejections {
                 "protocol" => protocol, "reason" => reason.as_str(),
             )
             .increment(count as u64);
+            // The samples that they stood beside were taken.
+            if reason == Invalid::Exemplar {
+                continue;
+            }
             let example = self.examples.iter().find(|(found, _)| *found == reason);
             let example = example.map_or_else(String::new, |(_, example)| example.clone());
             rejected.push(Rejection { reason: reason.sentence().to_owned(), count, example });

@@ -95,7 +95,9 @@ async fn metrics(State(receiver): State<Receiver>, request: Request) -> Response
 }
 
 async fn unknown() -> Response {
-    refuse(&Refusal::NotFound("there is no such method, only OTLP's exports of traces, logs and metrics"))
+    refuse(&Refusal::NotFound(
+        "there is no such method, only OTLP's exports of traces, logs and metrics",
+    ))
 }
 
 async fn export(receiver: Receiver, format: Format, request: Request) -> Response {

@@ -206,8 +206,7 @@ static EXPONENTIALS: Message = Message(&[
     field("aggregationTemporality", 2, TEMPORALITY),
 ]);
 
-static SUMMARIES: Message =
-    Message(&[field("dataPoints", 1, Kind::Repeated(&SUMMARY_POINT))]);
+static SUMMARIES: Message = Message(&[field("dataPoints", 1, Kind::Repeated(&SUMMARY_POINT))]);
 
 static NUMBER_POINT: Message = Message(&[
     field("startTimeUnixNano", 2, Kind::Fixed64),
@@ -556,7 +555,9 @@ impl<'de> Visitor<'de> for Seed<'_> {
             What::Value(number, Kind::Repeated(message)) => (number, message),
             What::Value(number, Kind::Numbers(kind)) => {
                 let what = What::Value(number, *kind);
-                while elements.next_element_seed(Seed { state: &mut *self.state, what })?.is_some() {}
+                while elements.next_element_seed(Seed { state: &mut *self.state, what })?.is_some()
+                {
+                }
                 return Ok(());
             }
             _ => return Err(self.unexpected("an array")),

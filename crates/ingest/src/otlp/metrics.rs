@@ -25,8 +25,8 @@ use model::Tenant;
 use model::metric::{Metadata, MetricType};
 use stdx::memory::Reservation;
 
-use self::delta::Deltas;
 pub use self::delta::DeltaLimits;
+use self::delta::Deltas;
 use self::labels::{ResourceLabels, ScopeLabels, read_attributes};
 pub use self::naming::Strategy;
 use self::naming::{Nature, metric_name, unit_name};
@@ -300,7 +300,8 @@ impl Decoder<'_> {
             }
         }
         let attributes = read_attributes(&attributes).map_err(|f| f.in_field("resource"))?;
-        self.into.count(attributes.iter().map(|(key, value)| key.len() + value.len() + 48).sum())?;
+        self.into
+            .count(attributes.iter().map(|(key, value)| key.len() + value.len() + 48).sum())?;
         let resource = ResourceLabels::new(self.translation, attributes);
         let mut span = Span { first: i64::MAX, last: i64::MIN };
         let mut reader = Reader::new(message);
@@ -469,7 +470,8 @@ impl<'a> MetricData<'a> {
             10 => Shape::Exponential,
             _ => Shape::Summary,
         };
-        let mut data = MetricData { shape, points: Vec::new(), temporality: 0, is_monotonic: false };
+        let mut data =
+            MetricData { shape, points: Vec::new(), temporality: 0, is_monotonic: false };
         let mut reader = Reader::new(message);
         while let Some((number, field)) = reader.next()? {
             match (number, field) {

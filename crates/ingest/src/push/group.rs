@@ -19,7 +19,7 @@ impl Group {
     pub(super) fn of_path(path: &str) -> Result<Group, String> {
         let rest = path.strip_prefix("/metrics/").unwrap_or(path);
         // A slash at the end is none, unless an empty value stands before it.
-        let even = |rest: &str| rest.split('/').count() % 2 == 0;
+        let even = |rest: &str| rest.split('/').count().is_multiple_of(2);
         let rest = rest.strip_suffix('/').filter(|rest| even(rest)).unwrap_or(rest);
         let parts: Vec<&str> = rest.split('/').collect();
         let (pairs, left) = parts.as_chunks::<2>();
@@ -90,9 +90,9 @@ fn decode_base64(name: &str, value: &str) -> Result<String, String> {
     );
     let value = percent_decode(value)?;
     let decoded = ENGINE.decode(value.trim_end_matches('=')).ok();
-    decoded.and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
-        format!("invalid base64 encoding for label {name:?}, value {value:?}")
-    })
+    decoded
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| format!("invalid base64 encoding for label {name:?}, value {value:?}"))
 }
 
 fn percent_decode(text: &str) -> Result<Cow<'_, str>, String> {

@@ -70,9 +70,9 @@ async fn what_a_push_replaces_ends() {
     server.call("PUT", path, "a{x=\"1\"} 1\na{x=\"2\"} 1\nb 1\n").await;
     server.written();
     let stale = |lines: Vec<String>| -> Vec<String> {
-        let stale = lines.into_iter().filter_map(|line| {
-            Some(line.strip_suffix(" NaN@1700000000500")?.to_owned())
-        });
+        let stale = lines
+            .into_iter()
+            .filter_map(|line| Some(line.strip_suffix(" NaN@1700000000500")?.to_owned()));
         stale.collect()
     };
     // Only series of metrics that are pushed again.
@@ -116,7 +116,8 @@ async fn bad_pushes_are_refused_and_leave_a_mark() {
     };
     check("/metrics/job/a/b", "a 1\n", "odd number of components").await;
     assert_eq!(server.written(), [""; 0]);
-    check("/metrics/job/a", "a{\n", "text format parsing error in line 1: expected label name").await;
+    check("/metrics/job/a", "a{\n", "text format parsing error in line 1: expected label name")
+        .await;
     check("/metrics/job/a", "a 1 1000\n", "pushed metrics must not have timestamps").await;
     let mark = r#"{__name__="push_failure_time_seconds", job="a"} 1700000000.5@1700000000500"#;
     assert_eq!(server.written(), [mark, mark]);

@@ -75,11 +75,7 @@ pub trait ReadSeries: Send {
 /// Where series are read from: sync, called from threads of their own.
 pub trait ReadSource: Send + Sync + Debug {
     /// Selects series.
-    fn select(
-        &self,
-        tenant: &Tenant,
-        query: &ReadQuery,
-    ) -> Result<Box<dyn ReadSeries>, ReadError>;
+    fn select(&self, tenant: &Tenant, query: &ReadQuery) -> Result<Box<dyn ReadSeries>, ReadError>;
 }
 
 /// Why series cannot be read.
@@ -152,7 +148,8 @@ async fn read(State(reading): State<Reading>, request: Request) -> Response {
         Err(refusal) => return refuse(&refusal),
     };
     let (sender, receiver) = tokio::sync::mpsc::channel(4);
-    let answered = tokio::task::spawn_blocking(move || answer(&reading, &tenant, &request, &sender));
+    let answered =
+        tokio::task::spawn_blocking(move || answer(&reading, &tenant, &request, &sender));
     respond(answered, receiver).await
 }
 
@@ -194,9 +191,7 @@ async fn respond(
         Ok(Err(Failure::Read(error))) => {
             plain(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string())
         }
-        Err(error) => {
-            plain(StatusCode::INTERNAL_SERVER_ERROR, &format!("reading failed: {error}"))
-        }
+        Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, &format!("reading failed: {error}")),
     }
 }
 
@@ -218,7 +213,9 @@ impl From<ReadError> for Failure {
 enum Wanted {
     Samples,
     /// Chunks; samples when chunks cannot be.
-    Chunks { or_samples: bool },
+    Chunks {
+        or_samples: bool,
+    },
 }
 
 #[derive(Debug)]

@@ -337,8 +337,7 @@ mod read {
 
         fn read(&self, index: usize, points: &mut ReadPoints) -> Result<(), ReadError> {
             if self.native {
-                let sample =
-                    HistogramSample { timestamp: 5, start: 0, histogram: histogram() };
+                let sample = HistogramSample { timestamp: 5, start: 0, histogram: histogram() };
                 points.histograms.push(sample);
                 return Ok(());
             }
@@ -386,7 +385,10 @@ mod read {
         compress(&writer.finish())
     }
 
-    async fn post(native: bool, body: Vec<u8>) -> (StatusCode, http::HeaderMap, Vec<u8>, Vec<String>) {
+    async fn post(
+        native: bool,
+        body: Vec<u8>,
+    ) -> (StatusCode, http::HeaderMap, Vec<u8>, Vec<String>) {
         let source = Arc::new(Source { native, asked: std::sync::Mutex::default() });
         let budget = Budget::new("read", 16 << 20);
         let router = read_router(Arc::clone(&source) as _, budget.clone(), ReadLimits::default());

@@ -98,7 +98,6 @@ impl Deltas {
         (start, time): (u64, u64),
         delta: Data,
     ) -> Result<Cumulative, DeltaError> {
-        #[expect(clippy::cast_possible_truncation, reason = "the low bits choose")]
         let mut shard = lock(&self.shards[key as usize % SHARDS]);
         if !shard.streams.contains_key(&key) {
             self.make_room(&mut shard, now)?;

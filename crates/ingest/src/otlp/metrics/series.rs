@@ -6,9 +6,7 @@ use model::metric::{
 
 use super::delta::{DeltaError, Deltas};
 use super::histogram::{from_explicit, from_exponential, stale};
-use super::labels::{
-    IDENTIFYING, PointLabels, ResourceLabels, ScopeLabels, read_attributes,
-};
+use super::labels::{IDENTIFYING, PointLabels, ResourceLabels, ScopeLabels, read_attributes};
 use super::points::{self, Data, Explicit, Point};
 use super::{Decoder, DeltaPolicy, MetricData, Shape, Span, Stop};
 use crate::metrics::native;
@@ -50,18 +48,16 @@ impl Decoder<'_> {
             Shape::Summary => points::summary(message)?,
         };
         let attributes = read_attributes(&point.attributes)?;
-        let labels =
-            PointLabels::new(self.translation, family.resource, family.scope, attributes);
+        let labels = PointLabels::new(self.translation, family.resource, family.scope, attributes);
         let timestamp = millis(point.time);
-        let checked = labels.check(&self.context.limits).and_then(|()| {
-            if self.points >= self.context.limits.series_per_body_max {
-                Err(Invalid::SeriesCount)
-            } else if timestamp > self.context.latest {
-                Err(Invalid::Future)
-            } else {
-                Ok(())
-            }
-        });
+        let limits = &self.context.limits;
+        let checked = if self.points >= limits.series_per_body_max {
+            Err(Invalid::SeriesCount)
+        } else if timestamp > self.context.latest {
+            Err(Invalid::Future)
+        } else {
+            labels.check(limits)
+        };
         if let Err(invalid) = checked {
             self.into.rejections.add(invalid, 1, || labels.display(family.name));
             return Ok(());
@@ -113,7 +109,10 @@ impl Decoder<'_> {
                     DeltaError::Full => Invalid::Streams,
                 };
                 self.into.rejections.add(invalid, 1, || {
-                    format!("{}: it begins before the one before ended", labels.display(family.name))
+                    format!(
+                        "{}: it begins before the one before ended",
+                        labels.display(family.name)
+                    )
                 });
                 false
             }

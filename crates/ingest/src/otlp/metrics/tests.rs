@@ -27,8 +27,8 @@ use tower::ServiceExt as _;
 use super::*;
 use crate::metrics::MetricReceiverOptions;
 use crate::metrics::testing::{MemorySink, display};
-use crate::otlp::http as otlp_http;
 use crate::otlp::grpc;
+use crate::otlp::http as otlp_http;
 use crate::{Receiver, ReceiverOptions, Sink, SinkError, Write};
 
 const SECOND: u64 = 1_000_000_000;
@@ -54,12 +54,17 @@ fn number(value: f64, attributes: &[(&str, &str)]) -> NumberDataPoint {
 
 fn metric(name: &str, unit: &str, data: Data) -> Metric {
     let description = format!("about {name}");
-    Metric { name: name.into(), description, unit: unit.into(), data: Some(data), ..Metric::default() }
+    Metric {
+        name: name.into(),
+        description,
+        unit: unit.into(),
+        data: Some(data),
+        ..Metric::default()
+    }
 }
 
 fn counter(name: &str, temporality: i32, points: Vec<NumberDataPoint>) -> Metric {
-    let sum =
-        Sum { data_points: points, aggregation_temporality: temporality, is_monotonic: true };
+    let sum = Sum { data_points: points, aggregation_temporality: temporality, is_monotonic: true };
     metric(name, "1", Data::Sum(sum))
 }
 
@@ -128,7 +133,10 @@ fn numbers_have_names_times_and_a_target() {
 fn names_follow_the_strategy() {
     let metrics = || vec![gauge("room.temperature", "Cel", vec![number(1.0, &[("a.b", "c")])])];
     for (strategy, expected) in [
-        (Strategy::UnderscoreEscapingWithSuffixes, r#"{__name__="room_temperature_celsius", a_b="c"}"#),
+        (
+            Strategy::UnderscoreEscapingWithSuffixes,
+            r#"{__name__="room_temperature_celsius", a_b="c"}"#,
+        ),
         (Strategy::UnderscoreEscapingWithoutSuffixes, r#"{__name__="room_temperature", a_b="c"}"#),
         (Strategy::NoUtf8EscapingWithSuffixes, r#"{__name__="room.temperature_celsius", a.b="c"}"#),
         (Strategy::NoTranslation, r#"{__name__="room.temperature", a.b="c"}"#),
@@ -198,8 +206,7 @@ fn explicit_point() -> HistogramDataPoint {
 }
 
 fn explicit(temporality: i32, point: HistogramDataPoint) -> Metric {
-    let histogram =
-        Histogram { data_points: vec![point], aggregation_temporality: temporality };
+    let histogram = Histogram { data_points: vec![point], aggregation_temporality: temporality };
     metric("duration", "s", Data::Histogram(histogram))
 }
 
@@ -280,9 +287,8 @@ fn summaries_have_quantiles_and_no_recorded_value_is_stale() {
         flags,
         ..SummaryDataPoint::default()
     };
-    let summary = |flags| {
-        vec![metric("s", "", Data::Summary(Summary { data_points: vec![point(flags)] }))]
-    };
+    let summary =
+        |flags| vec![metric("s", "", Data::Summary(Summary { data_points: vec![point(flags)] }))];
     check(
         &Translation::default(),
         &body_of(&[], summary(0)),
@@ -295,8 +301,7 @@ fn summaries_have_quantiles_and_no_recorded_value_is_stale() {
     );
     let body = body_of(&[], summary(1));
     let memory = Budget::new("test", 1 << 20).reserve(0).expect("room");
-    let decoded =
-        decode_metrics(&Translation::default(), &body, &MetricLimits::default(), memory);
+    let decoded = decode_metrics(&Translation::default(), &body, &MetricLimits::default(), memory);
     let (batch, _) = decoded.expect("valid");
     assert!(batch.series().all(|series| model::metric::is_stale(series.floats[0].value)));
     assert_eq!(batch.series_len(), 3);
@@ -317,8 +322,10 @@ fn target_info_lasts_as_long_as_its_points() {
     );
     // Neither without a name nor with nothing more to say.
     for resource in [&SERVICE[3..], &SERVICE[..3]] {
-        let (series, _) =
-            decode(&Translation::default(), &body_of(resource, vec![gauge("g", "", vec![point(0)])]));
+        let (series, _) = decode(
+            &Translation::default(),
+            &body_of(resource, vec![gauge("g", "", vec![point(0)])]),
+        );
         assert!(!series.contains("target_info"), "{series}");
     }
 }
@@ -369,9 +376,9 @@ impl Server {
 
     fn written(&self) -> Vec<String> {
         let mut writes = self.sink.writes.lock().expect("not poisoned");
-        let lines = writes.iter().flat_map(|write| {
-            display(&write.batch).lines().map(str::to_owned).collect::<Vec<_>>()
-        });
+        let lines = writes
+            .iter()
+            .flat_map(|write| display(&write.batch).lines().map(str::to_owned).collect::<Vec<_>>());
         let lines = lines.filter(|line| line.starts_with('{')).collect();
         writes.clear();
         lines
@@ -436,10 +443,7 @@ async fn deltas_are_rejected_or_stored_as_they_are() {
     let server = Server::new(DeltaPolicy::Store);
     let (status, _) = server.post(METRICS, PROTOBUF, delta(0, 1, 2.0)).await;
     assert_eq!(status, StatusCode::OK);
-    assert_eq!(
-        server.written(),
-        [r#"{__name__="c_total"} 2@1700000001000(since 1700000000000)"#]
-    );
+    assert_eq!(server.written(), [r#"{__name__="c_total"} 2@1700000001000(since 1700000000000)"#]);
     // Prometheus's path has options of its own.
     let path = "/api/v1/otlp/v1/metrics";
     let (status, body) = server.post(path, PROTOBUF, delta(0, 1, 2.0)).await;
@@ -448,10 +452,7 @@ async fn deltas_are_rejected_or_stored_as_they_are() {
     let partial = answer.partial_success.expect("partial");
     assert_eq!(
         (partial.rejected_data_points, partial.error_message.as_str()),
-        (
-            1,
-            "1 data points: invalid temporality and type combination (first: metric \"c\")"
-        )
+        (1, "1 data points: invalid temporality and type combination (first: metric \"c\")")
     );
 }
 
@@ -500,7 +501,8 @@ async fn json_and_grpc_mean_the_same() {
 #[tokio::test]
 async fn broken_bodies_are_refused_with_the_place() {
     let server = Server::new(DeltaPolicy::Reject);
-    let (status, body) = server.post(METRICS, "application/json", b"{\"resourceMetrics\": 1}".to_vec()).await;
+    let (status, body) =
+        server.post(METRICS, "application/json", b"{\"resourceMetrics\": 1}".to_vec()).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     let answer: Json = serde_json::from_slice(&body).expect("JSON");
     let message = answer["message"].as_str().expect("text");
