@@ -1,6 +1,6 @@
 //! Evaluates groups on time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -170,11 +170,15 @@ impl Manager {
 fn load(rules: &Rules, query: &dyn Query) -> Result<Vec<Group>, Vec<String>> {
     let mut groups = Vec::new();
     let mut errors = Vec::new();
-    for file in &rules.files {
+    // Several patterns may name the same file.
+    let files: BTreeSet<&PathBuf> = rules.files.iter().collect();
+    for file in files {
         match rule_file::read_file(file, query, Strictness::default()) {
-            Ok(read) => groups.extend(read.into_iter().map(|group| {
-                Group::new(file.clone(), group, rules.interval, rules.query_offset)
-            })),
+            Ok(read) => {
+                groups.extend(read.into_iter().map(|group| {
+                    Group::new(file.clone(), group, rules.interval, rules.query_offset)
+                }))
+            }
             Err(wrong) => errors.extend(wrong),
         }
     }

@@ -184,11 +184,7 @@ impl Active {
         Ok(())
     }
 
-    async fn record(
-        &self,
-        moment: Moment,
-        query: &dyn Query,
-    ) -> Result<Vec<Sample>, QueryError> {
+    async fn record(&self, moment: Moment, query: &dyn Query) -> Result<Vec<Sample>, QueryError> {
         let rule = &self.rule;
         let mut samples = query.instant(&rule.expr, moment.asked()).await?;
         let mut seen = HashMap::with_capacity(samples.len());
@@ -208,7 +204,9 @@ impl Active {
         }
         if moment.limit > 0 && samples.len() > moment.limit {
             let (limit, count) = (moment.limit, samples.len());
-            return Err(QueryError::Failed(format!("exceeded limit of {limit} with {count} series")));
+            return Err(QueryError::Failed(format!(
+                "exceeded limit of {limit} with {count} series"
+            )));
         }
         Ok(samples)
     }

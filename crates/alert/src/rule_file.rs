@@ -172,7 +172,8 @@ impl Reader<'_> {
         let about = format!("group {group:?}, rule {number}, {name:?}");
         let both = format!("{}:{}: {}:{}: ", record_at.0, record_at.1, alert_at.0, alert_at.1);
         if !record.is_empty() && !alert.is_empty() {
-            self.errors.push(format!("{both}{about}: only one of 'record' and 'alert' must be set"));
+            self.errors
+                .push(format!("{both}{about}: only one of 'record' and 'alert' must be set"));
         }
         if record.is_empty() && alert.is_empty() {
             self.errors.push(format!("{both}{about}: one of 'record' or 'alert' must be set"));
@@ -184,9 +185,9 @@ impl Reader<'_> {
         } else {
             match self.query.check(&expr) {
                 Ok(printed) => rule.expr = printed,
-                Err(error) => self.errors.push(format!(
-                    "{line}:{column}: {about}: could not parse expression: {error}"
-                )),
+                Err(error) => self
+                    .errors
+                    .push(format!("{line}:{column}: {about}: could not parse expression: {error}")),
             }
         }
         if !record.is_empty() {
@@ -212,9 +213,7 @@ impl Reader<'_> {
         }
         refuse(
             record.contains(['{', '}']),
-            format!(
-                "braces present in the recording rule name; should it be in expr?: {record}"
-            ),
+            format!("braces present in the recording rule name; should it be in expr?: {record}"),
         );
     }
 
@@ -263,7 +262,11 @@ pub fn duplicates(groups: &[Group]) -> Vec<(String, BTreeMap<String, String>)> {
 
 /// `promtool check rules` for one file: lines for standard output, lines for standard error.
 #[must_use]
-pub fn check_file(path: &Path, query: &dyn Query, strictness: Strictness) -> (Vec<String>, Vec<String>) {
+pub fn check_file(
+    path: &Path,
+    query: &dyn Query,
+    strictness: Strictness,
+) -> (Vec<String>, Vec<String>) {
     let mut out = vec![format!("Checking {}", path.display())];
     let mut failures = Vec::new();
     match read_file(path, query, strictness) {

@@ -60,7 +60,10 @@ groups:
     assert_eq!(group.rules[0].expr, "sum by (job) (up)");
     let labels = [("team", "a"), ("x", "own")].map(|(k, v)| (k.to_owned(), v.to_owned()));
     assert_eq!(group.rules[0].labels, BTreeMap::from(labels));
-    assert_eq!((group.rules[1].kind, group.rules[1].hold), (RuleKind::Alert, Duration::from_secs(300)));
+    assert_eq!(
+        (group.rules[1].kind, group.rules[1].hold),
+        (RuleKind::Alert, Duration::from_secs(300))
+    );
 }
 
 #[test]
@@ -68,18 +71,36 @@ fn mistakes_in_rule_files_have_promtools_words() {
     let store = Store::new(60_000);
     let rule = |rule: &str| format!("groups:\n- name: g\n  rules:\n  - {rule}\n");
     for (text, expect) in [
-        (rule("{record: r, expr: 'test +'}"), "4:23: group \"g\", rule 1, \"r\": could not parse expression: 1:7: parse error: unexpected end of input"),
+        (
+            rule("{record: r, expr: 'test +'}"),
+            "4:23: group \"g\", rule 1, \"r\": could not parse expression: 1:7: parse error: unexpected end of input",
+        ),
         (rule("{record: r, alert: a, expr: up}"), "only one of 'record' and 'alert' must be set"),
         (rule("{expr: up}"), "one of 'record' or 'alert' must be set"),
         (rule("{record: r}"), "field 'expr' must be set in rule"),
         (rule("{record: r, expr: up, for: 5m}"), "invalid field 'for' in recording rule"),
-        (rule("{record: 'r{x}', expr: up}"), "braces present in the recording rule name; should it be in expr?: r{x}"),
+        (
+            rule("{record: 'r{x}', expr: up}"),
+            "braces present in the recording rule name; should it be in expr?: r{x}",
+        ),
         (rule("{record: r, expr: up, labels: {__name__: x}}"), "invalid label name: __name__"),
-        (rule("{alert: a, expr: up, for: x}"), "yaml: unmarshal errors:\n  line 4: not a valid duration string: \"x\""),
-        (rule("{alert: a, expr: up, annotations: {s: '{{ $x }}'}}"), "annotation \"s\": template: __alert_a:1: undefined variable \"$x\""),
-        ("groups:\n- name: g\n- name: g\n".to_owned(), "3:3: groupname: \"g\" is repeated in the same file"),
+        (
+            rule("{alert: a, expr: up, for: x}"),
+            "yaml: unmarshal errors:\n  line 4: not a valid duration string: \"x\"",
+        ),
+        (
+            rule("{alert: a, expr: up, annotations: {s: '{{ $x }}'}}"),
+            "annotation \"s\": template: __alert_a:1: undefined variable \"$x\"",
+        ),
+        (
+            "groups:\n- name: g\n- name: g\n".to_owned(),
+            "3:3: groupname: \"g\" is repeated in the same file",
+        ),
         ("groups:\n- rules: []\n".to_owned(), "2:3: Groupname must not be empty"),
-        ("groups:\n- name: g\n  x: 1\n".to_owned(), "line 3: field x not found in type rulefmt.RuleGroup"),
+        (
+            "groups:\n- name: g\n  x: 1\n".to_owned(),
+            "line 3: field x not found in type rulefmt.RuleGroup",
+        ),
     ] {
         let errors = parse(&text, &store, Strictness::default()).expect_err(&text).join("\n");
         assert!(errors.contains(expect), "{text}\n{errors}\n{expect}");
@@ -89,7 +110,9 @@ fn mistakes_in_rule_files_have_promtools_words() {
 #[tokio::test]
 async fn a_recording_rule_writes_series_and_ends_them() {
     let store = Store::new(60_000);
-    let mut group = groups("groups: [{name: g, rules: [{record: r, expr: x > 1, labels: {l: v, job: ''}}]}]").remove(0);
+    let mut group =
+        groups("groups: [{name: g, rules: [{record: r, expr: x > 1, labels: {l: v, job: ''}}]}]")
+            .remove(0);
     store.float(&metric("x", &[("a", "1"), ("job", "j")]), 0, 5.0);
     store.float(&metric("x", &[("a", "2")]), 0, 7.0);
     evaluate(&mut group, &store, 0).await;
@@ -188,7 +211,8 @@ async fn a_manager_evaluates_on_time_and_reloads() {
         query_offset: Duration::ZERO,
         surroundings: Surroundings::default(),
     };
-    let (query, append) = (Arc::clone(&store) as Arc<dyn Query>, Arc::clone(&store) as Arc<dyn Append>);
+    let (query, append) =
+        (Arc::clone(&store) as Arc<dyn Query>, Arc::clone(&store) as Arc<dyn Append>);
     let manager = Manager::start(query, append, clock.clone(), Options::default(), rules.clone())
         .await
         .expect("starts");
@@ -202,7 +226,9 @@ async fn a_manager_evaluates_on_time_and_reloads() {
         tokio::time::timeout(Duration::from_secs(20), wait).await.expect(expression);
     };
     until("r", r#"{__name__="r"} 1"#).await;
-    write("groups: [{name: g, interval: 20ms, rules: [{record: s, expr: vector(2)}, {record: r, expr: nonsense(}]}]");
+    write(
+        "groups: [{name: g, interval: 20ms, rules: [{record: s, expr: vector(2)}, {record: r, expr: nonsense(}]}]",
+    );
     assert!(manager.reload(rules.clone()).await.is_err());
     write("groups: [{name: g, interval: 20ms, rules: [{record: s, expr: vector(2)}]}]");
     manager.reload(rules).await.expect("reloads");
@@ -216,7 +242,8 @@ async fn a_manager_evaluates_on_time_and_reloads() {
 /// What promtool says about its own test files.
 #[tokio::test]
 async fn promtool_verdicts() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance/promtool");
+    let directory =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/conformance/promtool");
     if !directory.try_exists().unwrap_or(false) {
         eprintln!("left out: {} is not there", directory.display());
         return;
@@ -250,11 +277,19 @@ async fn promtool_verdicts() {
     let store = Store::new(60_000);
     for (file, success, said) in [
         ("rules.yml", true, "SUCCESS: 5 rules found"),
-        ("rules-bad.yml", false, "annotation \"summary\": template: __alert_InstanceDown:1: undefined variable \"$label\""),
+        (
+            "rules-bad.yml",
+            false,
+            "annotation \"summary\": template: __alert_InstanceDown:1: undefined variable \"$label\"",
+        ),
         ("rules_duplicates.yml", true, "1 duplicate rule(s) found."),
         ("rules_extrafields.yml", false, "field namespace not found in type rulefmt.RuleGroup"),
         ("prometheus-rules.lint.yml", true, "1 duplicate rule(s) found."),
-        ("bad-rules-syntax.yml", false, "7:15: group \"bad-syntax\", rule 1, \"x\": could not parse expression: 1:7: parse error: unexpected end of input"),
+        (
+            "bad-rules-syntax.yml",
+            false,
+            "7:15: group \"bad-syntax\", rule 1, \"x\": could not parse expression: 1:7: parse error: unexpected end of input",
+        ),
     ] {
         let (lines, failures) = check_file(&directory.join(file), &store, Strictness::default());
         assert_eq!(failures.is_empty(), success, "{file}: {failures:?}");

@@ -243,8 +243,7 @@ impl Run<'_> {
             let clock = Clock::manual(at.saturating_mul(1_000_000));
             let mut wrong = Vec::new();
             for group in &mut groups {
-                let _counted =
-                    group.evaluate(at, &clock, &query, &append, &surroundings).await;
+                let _counted = group.evaluate(at, &clock, &query, &append, &surroundings).await;
                 for rule in group.rules.iter().filter(|rule| !rule.last_error.is_empty()) {
                     wrong.push(format!(
                         "    rule: {}, time: {}, err: {}",

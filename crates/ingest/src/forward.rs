@@ -129,7 +129,10 @@ fn directory_of(config: &RemoteWrite) -> String {
         .take(64)
         .collect();
     // Two destinations never share a queue, nor do the forms of one.
-    format!("{readable}-{:016x}", xxh3_64(format!("{} {:?}", config.url, config.message).as_bytes()))
+    format!(
+        "{readable}-{:016x}",
+        xxh3_64(format!("{} {:?}", config.url, config.message).as_bytes())
+    )
 }
 
 impl Forwarder {
@@ -245,8 +248,7 @@ impl Destination {
         let config = &self.config;
         let mut out = Batch::new();
         for series in batch.series() {
-            let mut labels =
-                LabelsBuilder::from_labels(&Labels::from_canonical(series.labels));
+            let mut labels = LabelsBuilder::from_labels(&Labels::from_canonical(series.labels));
             for (name, value) in &self.external_labels {
                 if labels.get(name).is_none() {
                     labels.set(name, value);

@@ -18,12 +18,12 @@ use std::path::{Path, PathBuf};
 
 use stdx::yaml::{Fields, Node, Problem};
 
-pub use stdx::glob::glob;
 pub use self::global::Global;
 pub use self::job::{Escaping, Job, Protocol};
 pub use self::remote::{MetadataSettings, QueueSettings, RemoteRead, RemoteWrite, WriteMessage};
 pub use self::sections::{Alerting, AlertmanagerTargets, Otlp, Storage, TranslationStrategy};
 use crate::relabel::NameScheme;
+pub use stdx::glob::glob;
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]

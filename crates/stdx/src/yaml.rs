@@ -438,7 +438,21 @@ fn quoted(text: &str, plain: bool) -> String {
     if safe && (plain || tag(text, true) == "!!str" && truth(text).is_none()) {
         return text.to_owned();
     }
-    format!("{text:?}").replace("\\'", "'")
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '\n' => out.push_str("\\n"),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Reads a mapping key by key. A key whose value is nothing counts as not there.

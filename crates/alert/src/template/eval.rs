@@ -141,8 +141,7 @@ impl Run<'_> {
         if self.depth > DEPTH_MAX {
             return wrong(format!("exceeded maximum template depth ({DEPTH_MAX})"));
         }
-        let outside =
-            std::mem::replace(&mut self.variables, vec![("$".to_owned(), value.clone())]);
+        let outside = std::mem::replace(&mut self.variables, vec![("$".to_owned(), value.clone())]);
         let result = self.nodes(nodes, &value);
         self.variables = outside;
         self.depth -= 1;

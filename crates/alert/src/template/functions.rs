@@ -10,19 +10,65 @@ use super::{Stop, humanize};
 use crate::query::{Sample, SampleValue};
 
 const NAMES: &[&str] = &[
-    "and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "len", "index", "slice", "print",
-    "printf", "println", "html", "js", "urlquery", "query", "first", "label", "value", "strvalue",
-    "args", "reReplaceAll", "safeHtml", "match", "title", "toUpper", "toLower", "graphLink",
-    "tableLink", "sortByLabel", "stripPort", "stripDomain", "humanize", "humanize1024",
-    "humanizeDuration", "humanizePercentage", "humanizeTimestamp", "toTime", "toDuration", "now",
-    "pathPrefix", "externalURL", "parseDuration", "urlQueryEscape", "tmpl",
+    "and",
+    "or",
+    "not",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "len",
+    "index",
+    "slice",
+    "print",
+    "printf",
+    "println",
+    "html",
+    "js",
+    "urlquery",
+    "query",
+    "first",
+    "label",
+    "value",
+    "strvalue",
+    "args",
+    "reReplaceAll",
+    "safeHtml",
+    "match",
+    "title",
+    "toUpper",
+    "toLower",
+    "graphLink",
+    "tableLink",
+    "sortByLabel",
+    "stripPort",
+    "stripDomain",
+    "humanize",
+    "humanize1024",
+    "humanizeDuration",
+    "humanizePercentage",
+    "humanizeTimestamp",
+    "toTime",
+    "toDuration",
+    "now",
+    "pathPrefix",
+    "externalURL",
+    "parseDuration",
+    "urlQueryEscape",
+    "tmpl",
 ];
 
 pub(super) fn is_known(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-pub(super) fn call(run: &mut Run<'_>, name: &str, mut arguments: Vec<Value>) -> Result<Value, Stop> {
+pub(super) fn call(
+    run: &mut Run<'_>,
+    name: &str,
+    mut arguments: Vec<Value>,
+) -> Result<Value, Stop> {
     match name {
         "query" => return query(run, &arguments),
         "tmpl" => {
@@ -179,8 +225,8 @@ fn pure(name: &str, arguments: &[Value]) -> Result<Value, Wrong> {
             Ok(Value::Duration(nanos as i64))
         }
         "parseDuration" => {
-            let duration = model::duration::parse(one_text(arguments)?)
-                .map_err(|error| error.to_string())?;
+            let duration =
+                model::duration::parse(one_text(arguments)?).map_err(|error| error.to_string())?;
             Ok(Value::Float(duration.as_secs_f64()))
         }
         _ => Err(format!("function {name:?} not defined").into()),
@@ -189,7 +235,10 @@ fn pure(name: &str, arguments: &[Value]) -> Result<Value, Wrong> {
 
 fn to_time(seconds: f64) -> Result<Value, Wrong> {
     if !seconds.is_finite() || seconds.abs() > 9e15 {
-        return Err(format!("{seconds} cannot be represented as a nanoseconds timestamp since it overflows int64").into());
+        return Err(format!(
+            "{seconds} cannot be represented as a nanoseconds timestamp since it overflows int64"
+        )
+        .into());
     }
     #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
     Ok(Value::Time((seconds * 1e3).round() as i128 * 1_000_000))

@@ -21,7 +21,10 @@ pub(super) enum Token {
     /// `$x`; `$`.
     Variable(String),
     /// `.Name`, directly after something or alone.
-    Field { name: String, spaced: bool },
+    Field {
+        name: String,
+        spaced: bool,
+    },
     /// `.`
     Dot,
     Text(String),
@@ -54,7 +57,8 @@ pub(super) fn split(text: &str) -> Result<Vec<Piece>, Wrong> {
             pieces.push(Piece::Text(shown.to_owned()));
             return Ok(pieces);
         };
-        if let Some(after) = action.strip_prefix('-').filter(|a| a.starts_with(char::is_whitespace)) {
+        if let Some(after) = action.strip_prefix('-').filter(|a| a.starts_with(char::is_whitespace))
+        {
             shown = shown.trim_end();
             action = after;
         }
@@ -64,10 +68,9 @@ pub(super) fn split(text: &str) -> Result<Vec<Piece>, Wrong> {
         let start_line = line;
         let trimmed = action.trim_start();
         if let Some(comment) = trimmed.strip_prefix("/*") {
-            let (inside, after) = comment.split_once("*/").ok_or_else(|| Wrong {
-                line,
-                message: "unclosed comment".to_owned(),
-            })?;
+            let (inside, after) = comment
+                .split_once("*/")
+                .ok_or_else(|| Wrong { line, message: "unclosed comment".to_owned() })?;
             line += inside.matches('\n').count();
             let after = after.trim_start();
             trim_next = after.starts_with('-');
@@ -187,7 +190,8 @@ impl Lexer<'_> {
         let mut end = 0;
         let bytes = self.rest.as_bytes();
         while end < bytes.len() {
-            let exponent = end > 0 && matches!(bytes[end - 1], b'e' | b'E') && !self.rest.starts_with("0x");
+            let exponent =
+                end > 0 && matches!(bytes[end - 1], b'e' | b'E') && !self.rest.starts_with("0x");
             let sign = matches!(bytes[end], b'+' | b'-') && exponent;
             if bytes[end].is_ascii_alphanumeric() || matches!(bytes[end], b'.' | b'_') || sign {
                 end += 1;

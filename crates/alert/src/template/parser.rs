@@ -10,10 +10,25 @@ pub(super) enum Node {
     Text(String),
     /// Written out, unless it sets a variable.
     Pipe(Pipe),
-    If { condition: Pipe, then: Vec<Node>, otherwise: Vec<Node> },
-    With { value: Pipe, then: Vec<Node>, otherwise: Vec<Node> },
-    Range { list: Pipe, each: Vec<Node>, otherwise: Vec<Node> },
-    Template { name: String, value: Option<Pipe> },
+    If {
+        condition: Pipe,
+        then: Vec<Node>,
+        otherwise: Vec<Node>,
+    },
+    With {
+        value: Pipe,
+        then: Vec<Node>,
+        otherwise: Vec<Node>,
+    },
+    Range {
+        list: Pipe,
+        each: Vec<Node>,
+        otherwise: Vec<Node>,
+    },
+    Template {
+        name: String,
+        value: Option<Pipe>,
+    },
     Break,
     Continue,
 }
@@ -266,7 +281,10 @@ impl Parser<'_> {
                         .first()
                         .is_some_and(|operand| !matches!(operand.base, Base::Function(_)));
                     let plain = command.first().is_some_and(|operand| {
-                        !matches!(operand.base, Base::Function(_) | Base::Dot | Base::Variable(_) | Base::Pipe(_))
+                        !matches!(
+                            operand.base,
+                            Base::Function(_) | Base::Dot | Base::Variable(_) | Base::Pipe(_)
+                        )
                     });
                     if first_only && (command.len() > 1 || (plain && !commands.is_empty())) {
                         return self.wrong("non executable command in pipeline");

@@ -94,9 +94,7 @@ impl Value {
             Value::Texts(map) => Ok(Value::Text(map.get(name).cloned().unwrap_or_default())),
             Value::Map(map) => Ok(map.get(name).cloned().unwrap_or(Value::Nil)),
             Value::Nil => Err(format!("nil pointer evaluating interface {{}}.{name}")),
-            other => {
-                Err(format!("can't evaluate field {name} in type {}", other.type_name()))
-            }
+            other => Err(format!("can't evaluate field {name} in type {}", other.type_name())),
         }
     }
 
@@ -119,7 +117,9 @@ impl Value {
     pub(super) fn text(&self) -> Result<&str, String> {
         match self {
             Value::Text(text) => Ok(text),
-            other => Err(format!("wrong type for value; expected string; got {}", other.type_name())),
+            other => {
+                Err(format!("wrong type for value; expected string; got {}", other.type_name()))
+            }
         }
     }
 }

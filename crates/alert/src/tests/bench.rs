@@ -23,11 +23,7 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn new(subquery_step: i64) -> Store {
         let options = Options { subquery_step, ..Options::default() };
-        Store {
-            source: Mutex::default(),
-            newest: Mutex::default(),
-            engine: Engine::new(options),
-        }
+        Store { source: Mutex::default(), newest: Mutex::default(), engine: Engine::new(options) }
     }
 
     pub(super) fn float(&self, labels: &Labels, timestamp: i64, value: f64) {
@@ -88,9 +84,8 @@ impl Query for Store {
     ) -> Result<Vec<Sample>, QueryError> {
         let newest = self.newest.lock().expect("unlocked");
         let matching = newest.iter().filter(|(labels, (timestamp, _))| {
-            let all = |matcher: &Matcher| {
-                matcher.matches(labels.get(&matcher.name).unwrap_or_default())
-            };
+            let all =
+                |matcher: &Matcher| matcher.matches(labels.get(&matcher.name).unwrap_or_default());
             (start..=end).contains(timestamp) && matchers.iter().all(all)
         });
         let sample = |(labels, (timestamp, value)): (&Labels, &(i64, f64))| Sample {

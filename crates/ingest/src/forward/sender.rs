@@ -222,7 +222,8 @@ impl Destination {
         let body = compress(&encode(self.version, batch));
         let mut random = rand::rngs::StdRng::seed_from_u64(seed);
         let mut pause = queue.min_backoff;
-        let counter = |name: &'static str| metrics::counter!(name, "destination" => self.name.clone());
+        let counter =
+            |name: &'static str| metrics::counter!(name, "destination" => self.name.clone());
         loop {
             match self.try_send(body.clone()).await {
                 Answer::Taken => {

@@ -97,15 +97,14 @@ async fn wait(seen: &mut watch::Receiver<Vec<(String, i64, f64)>>, count: usize)
 
 #[tokio::test(flavor = "multi_thread")]
 async fn samples_go_on_once_and_in_order_though_the_destination_fails() {
-    for (version, message) in [
-        (Version::V1, "prometheus.WriteRequest"),
-        (Version::V2, "io.prometheus.write.v2.Request"),
-    ] {
+    for (version, message) in
+        [(Version::V1, "prometheus.WriteRequest"), (Version::V2, "io.prometheus.write.v2.Request")]
+    {
         let failing = vec![StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE];
         let (address, mut seen) = receiver(version, failing).await;
         let directory = tempfile::tempdir().expect("a directory");
-        let forwarder = Forwarder::start(&config(&address, message), &setup(directory.path()))
-            .expect("starts");
+        let forwarder =
+            Forwarder::start(&config(&address, message), &setup(directory.path())).expect("starts");
         for start in 0..20 {
             forwarder.forward(&batch("a", start * 10..start * 10 + 10));
             forwarder.forward(&batch("secret", 0..10));
