@@ -13,6 +13,7 @@ mod error;
 mod extract;
 mod json;
 mod outside;
+pub mod prometheus;
 mod record;
 pub mod routes;
 mod search;
