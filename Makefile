@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 BENCH_PROFILE ?= quick
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-full lint ui
+.PHONY: help run test bench bench-full golden lint ui
 
 help: ## Shows this
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,11 @@ bench: ## Measures speed and size on a small set, under two minutes after the bu
 
 bench-full: ## The same on 10 million rows, as in bench/RESULTS.md
 	@scripts/bench full
+
+golden: ## Makes the detectors' reference numbers again, by the Python libraries they come from
+	test -x target/venv-golden/bin/python || python3 -m venv target/venv-golden
+	target/venv-golden/bin/pip install -q -r crates/mlmon/testdata/requirements.txt
+	cd crates/mlmon/testdata && ../../../target/venv-golden/bin/python golden.py
 
 lint: ## Format, clippy, rustdoc, dependency policy, types and lints of the UI
 	@scripts/lint

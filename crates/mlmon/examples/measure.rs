@@ -1,6 +1,8 @@
 //! What the detectors cost: `cargo run --release -p mlmon --example measure`. Prints a line for each
 //! row of the table in `bench/RESULTS.md`; processor time and peak memory are Linux's own counts.
 
+#![expect(clippy::print_stdout, reason = "the figures are the output")]
+
 use std::fs;
 use std::sync::Arc;
 

@@ -1,6 +1,8 @@
 //! A report of two CSV files: `cargo run -p mlmon --example page REFERENCE CURRENT MONITORS OUT.html`.
 //! What `trefoil drift` does, without its readers: for looking at the page while working on it.
 
+#![expect(clippy::print_stdout, reason = "the table is the output")]
+
 use std::fs::File;
 use std::sync::Arc;
 

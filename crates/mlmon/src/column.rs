@@ -105,7 +105,7 @@ fn floats_of(array: &ArrayRef) -> Result<ArrayRef, Error> {
 
 /// All non-null numbers of the arrays in one vector, and the nulls. NaN and infinities stay.
 pub fn collect_numbers(arrays: &[ArrayRef]) -> Result<(Vec<f64>, u64), Error> {
-    let mut numbers = Vec::with_capacity(arrays.iter().map(|array| array.len()).sum());
+    let mut numbers = Vec::with_capacity(arrays.iter().map(Array::len).sum());
     let mut nulls = 0;
     for array in arrays {
         nulls += for_each_number(array, |block| numbers.extend_from_slice(block))?;
@@ -115,7 +115,7 @@ pub fn collect_numbers(arrays: &[ArrayRef]) -> Result<(Vec<f64>, u64), Error> {
 
 /// One number per row, null as NaN: for statistics that pair columns row by row.
 pub fn dense_numbers(arrays: &[ArrayRef]) -> Result<Vec<f64>, Error> {
-    let mut dense = Vec::with_capacity(arrays.iter().map(|array| array.len()).sum());
+    let mut dense = Vec::with_capacity(arrays.iter().map(Array::len).sum());
     for array in arrays {
         let array = match array.data_type() {
             DataType::Boolean => arrow_cast::cast(array, &DataType::UInt8)

@@ -23,6 +23,7 @@ pub mod performance;
 pub mod profile;
 pub mod quality;
 pub mod report;
+pub mod sequential;
 pub mod stat;
 pub mod threshold;
 

@@ -1,5 +1,10 @@
 //! An outcome for people: a table for the terminal, a page for the browser.
 
+/// Appends formatted text.
+macro_rules! put {
+    ($out:expr, $($arguments:tt)*) => { $out.push_str(&format!($($arguments)*)) };
+}
+
 mod chart;
 mod html;
 mod text;

@@ -131,9 +131,8 @@ fn parabola() -> [f64; 3] {
         for row in 0..3 {
             if row != pivot {
                 let factor = matrix[row][pivot] / matrix[pivot][pivot];
-                for column in 0..4 {
-                    matrix[row][column] -= factor * matrix[pivot][column];
-                }
+                let above = matrix[pivot];
+                matrix[row].iter_mut().zip(above).for_each(|(cell, one)| *cell -= factor * one);
             }
         }
     }

@@ -33,7 +33,7 @@ fn measure(pair: &Pair<'_>) -> Result<Measure, Error> {
     }
     let value = statistic(&counts.reference, &counts.current);
     let (n, m) = counts.totals();
-    let probability = if least_expected(&counts) >= COCHRAN || counts.freedom() == 1.0 {
+    let probability = if least_expected(&counts) >= COCHRAN || counts.reference.len() == 2 {
         special::chi_square_sf(value, counts.freedom())
     } else {
         null::of_counts(&counts.reference, &counts.current, value, statistic)

@@ -1,5 +1,12 @@
 //! Values of the reference libraries, and properties that every detector has.
 
+#![expect(
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tests compare exact answers and count small numbers"
+)]
+
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, StringArray};

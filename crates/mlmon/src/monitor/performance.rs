@@ -127,10 +127,12 @@ fn binary(
     windows: &[(String, Vec<u32>)],
     (target, score): (&str, &str),
 ) -> Result<Performance, Error> {
-    let side = |table: &Table| -> Result<(Vec<f64>, Vec<bool>, Vec<f64>), Error> {
+    let side = |table: &Table| -> Result<_, Error> {
         let scores = numbers(table, score)?;
         let decisions = match &monitor.prediction {
-            Some(prediction) => numbers(table, prediction)?.iter().map(|d| *d > CUT).collect(),
+            Some(prediction) => {
+                numbers(table, prediction)?.iter().map(|d| *d > CUT).collect::<Vec<bool>>()
+            }
             None => scores.iter().map(|score| *score >= CUT).collect(),
         };
         Ok((scores, decisions, labels(table, target)?))

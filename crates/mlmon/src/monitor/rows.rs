@@ -73,8 +73,9 @@ impl Table {
         if !array.data_type().is_integer() || array.len() < 2 {
             return false;
         }
-        column::dense_numbers(&[Arc::clone(array)])
-            .is_ok_and(|numbers| numbers.windows(2).all(|pair| pair[1] - pair[0] == 1.0))
+        column::dense_numbers(&[Arc::clone(array)]).is_ok_and(|numbers| {
+            numbers.windows(2).all(|pair| (pair[1] - pair[0] - 1.0).abs() < 1e-9)
+        })
     }
 
     pub(super) fn columns(&self, names: &[String]) -> Vec<Column> {

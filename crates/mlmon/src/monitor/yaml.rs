@@ -39,8 +39,8 @@ impl Monitor {
 
 fn monitor(node: &Node) -> Result<Monitor, Problem> {
     let mut fields = Fields::of(node, "monitor")?;
-    let mut monitor = Monitor::default();
-    monitor.name = fields.text("name")?.ok_or_else(|| node.problem("a monitor needs a name"))?;
+    let name = fields.text("name")?.ok_or_else(|| node.problem("a monitor needs a name"))?;
+    let mut monitor = Monitor { name, ..Monitor::default() };
     if let Some(columns) = fields.node("columns") {
         monitor.columns = columns.texts()?;
     }

@@ -1,3 +1,5 @@
+#![expect(clippy::cast_possible_truncation, reason = "small numbers")]
+
 use serde_json::Value;
 
 use super::binary::{Confusion, scored};

@@ -94,8 +94,8 @@ fn sums(block: &[f64], origin: f64) -> (f64, f64, f64, f64) {
     let chunks = block.chunks_exact(LANES);
     let rest = chunks.remainder();
     for chunk in chunks {
-        for lane in 0..LANES {
-            take(lane, chunk[lane]);
+        for (lane, number) in chunk.iter().enumerate() {
+            take(lane, *number);
         }
     }
     for (lane, number) in rest.iter().enumerate() {

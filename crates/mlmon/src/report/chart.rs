@@ -1,7 +1,5 @@
 //! Charts as SVG, drawn by hand: bars of two distributions, a line with its band, a heatmap.
 
-use std::fmt::Write as _;
-
 use super::short;
 use crate::compare::{Bin, Report};
 use crate::monitor::{MetricSeries, Part};
@@ -36,7 +34,7 @@ pub(super) fn bars(bins: &[Bin]) -> String {
     for (place, bin) in bins.iter().enumerate() {
         let x = STEP * place as f64;
         let (past, now) = (bin.reference / most * HEIGHT, bin.current / most * HEIGHT);
-        let _ = write!(
+        put!(
             svg,
             "<g><title>{}: reference {:.2} %, current {:.2} %</title>\
              <rect class=\"hit\" x=\"{x:.1}\" y=\"0\" width=\"{STEP}\" height=\"{HEIGHT}\"/>\
@@ -51,7 +49,7 @@ pub(super) fn bars(bins: &[Bin]) -> String {
             HEIGHT - now,
         );
     }
-    let _ = write!(
+    put!(
         svg,
         "<line class=\"axis\" x1=\"0\" y1=\"{HEIGHT}\" x2=\"{width}\" y2=\"{HEIGHT}\"/></svg>"
     );
@@ -88,7 +86,7 @@ pub(super) fn series(metric: &MetricSeries) -> String {
     );
     let top = y(metric.band.upper.unwrap_or(high).min(high));
     let bottom = y(metric.band.lower.unwrap_or(low).max(low));
-    let _ = write!(
+    put!(
         svg,
         "<rect class=\"band\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\"><title>where the reference's chunks lie (mean ± 3 standard deviations)</title></rect>",
         WIDTH - LEFT - 8.0,
@@ -96,7 +94,7 @@ pub(super) fn series(metric: &MetricSeries) -> String {
     );
     for value in [low + room, metric.reference, high - room] {
         let at = y(value);
-        let _ = write!(
+        put!(
             svg,
             "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{WIDTH}\" y2=\"{at:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             LEFT - 6.0,
@@ -111,12 +109,12 @@ pub(super) fn series(metric: &MetricSeries) -> String {
         .collect();
     let upper = estimates.iter().map(|(place, one)| (x(*place), y(one.upper)));
     let lower = estimates.iter().rev().map(|(place, one)| (x(*place), y(one.lower)));
-    let _ = write!(svg, "<polygon class=\"sure\" points=\"{}\"/>", path(upper.chain(lower)));
+    put!(svg, "<polygon class=\"sure\" points=\"{}\"/>", path(upper.chain(lower)));
     let middle = estimates.iter().map(|(place, one)| (x(*place), y(one.value)));
-    let _ = write!(svg, "<polyline class=\"estimate\" points=\"{}\"/>", path(middle));
+    put!(svg, "<polyline class=\"estimate\" points=\"{}\"/>", path(middle));
     let realized =
         points.iter().enumerate().filter_map(|(place, point)| Some((x(place), y(point.realized?))));
-    let _ = write!(svg, "<polyline class=\"realized\" points=\"{}\"/>", path(realized));
+    put!(svg, "<polyline class=\"realized\" points=\"{}\"/>", path(realized));
     for (place, point) in points.iter().enumerate() {
         let Some(value) = point.realized.or(point.estimate.map(|one| one.value)) else { continue };
         let class = if point.alert { "alert" } else { "fine" };
@@ -133,7 +131,7 @@ pub(super) fn series(metric: &MetricSeries) -> String {
             ),
             (None, None) => String::new(),
         };
-        let _ = write!(
+        put!(
             svg,
             "<circle class=\"{class}\" cx=\"{:.1}\" cy=\"{:.1}\" r=\"4\"><title>{}: {said}</title></circle>",
             x(place),
@@ -142,14 +140,9 @@ pub(super) fn series(metric: &MetricSeries) -> String {
         );
     }
     if let (Some(first), Some(last)) = (points.first(), points.last()) {
-        let _ = write!(
-            svg,
-            "<text x=\"{LEFT}\" y=\"{:.1}\">{}</text>",
-            HEIGHT - 6.0,
-            escape(&first.window)
-        );
+        put!(svg, "<text x=\"{LEFT}\" y=\"{:.1}\">{}</text>", HEIGHT - 6.0, escape(&first.window));
         if points.len() > 1 {
-            let _ = write!(
+            put!(
                 svg,
                 "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
                 WIDTH - 8.0,
@@ -170,11 +163,11 @@ fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
 pub(super) fn heatmap(parts: &[Part], overall: &Report) -> String {
     let mut html = String::from("<div class=\"scroll\"><table class=\"heat\"><thead><tr><th></th>");
     for part in parts {
-        let _ = write!(html, "<th scope=\"col\"><span>{}</span></th>", escape(&part.name));
+        put!(html, "<th scope=\"col\"><span>{}</span></th>", escape(&part.name));
     }
     html.push_str("</tr></thead><tbody>");
     for column in overall.columns.iter().filter(|column| !column.measures.is_empty()) {
-        let _ = write!(html, "<tr><th scope=\"row\">{}</th>", escape(&column.name));
+        put!(html, "<tr><th scope=\"row\">{}</th>", escape(&column.name));
         for part in parts {
             let found = part.report.columns.iter().find(|other| other.name == column.name);
             let Some(one) = found.and_then(super::leading) else {
@@ -183,7 +176,7 @@ pub(super) fn heatmap(parts: &[Part], overall: &Report) -> String {
             };
             let strength = (one.measure.effect / 0.5).clamp(0.0, 1.0).sqrt();
             let alarm = found.is_some_and(|found| found.drifted);
-            let _ = write!(
+            put!(
                 html,
                 "<td class=\"{}\" style=\"--s:{strength:.2}\" title=\"{} in {}: {} {}, p {}, {} rows\">{}</td>",
                 if alarm { "alarm" } else { "" },

@@ -1,7 +1,5 @@
 //! The outcome as one page that needs nothing else: no script, no font, no network; light and dark.
 
-use std::fmt::Write as _;
-
 use super::chart::{bars, escape, heatmap, series};
 use super::{rule, short};
 use crate::compare::ColumnReport;
@@ -22,7 +20,7 @@ pub fn page(outcome: &Outcome) -> String {
     if !outcome.windows.is_empty() {
         html.push_str(
             "<h2>Drift over time</h2><p class=\"soft\">Each window of the current data against the \
-             whole reference. A cell says the detector's value; it is darker the larger the effect, \
+             whole reference. A cell says the detector's value; its colour is the stronger the larger the effect, \
              and framed where it is an alarm for a window of that many rows.</p><div class=\"card wide\">",
         );
         html.push_str(&heatmap(&outcome.windows, &outcome.overall));
@@ -56,7 +54,7 @@ fn summary(html: &mut String, outcome: &Outcome) {
     };
     let findings: usize = report.columns.iter().map(|column| column.findings.len()).sum();
     let windows = outcome.windows.iter().filter(|part| part.report.drifted > 0).count();
-    let _ = write!(
+    put!(
         html,
         "<h1>{}</h1><p>{verdict} of {} compared; reference {} rows, current {} rows.</p>\
          <div class=\"tiles\"><div class=\"tile\"><span class=\"soft\">drifted columns</span><b>{} / {}</b></div>",
@@ -68,7 +66,7 @@ fn summary(html: &mut String, outcome: &Outcome) {
         report.compared,
     );
     if !outcome.windows.is_empty() {
-        let _ = write!(
+        put!(
             html,
             "<div class=\"tile\"><span class=\"soft\">windows with drift</span><b>{windows} / {}</b></div>",
             outcome.windows.len()
@@ -77,19 +75,19 @@ fn summary(html: &mut String, outcome: &Outcome) {
     if let Some(performance) = &outcome.performance {
         let points = performance.metrics.iter().flat_map(|metric| &metric.points);
         let alerts = points.filter(|point| point.alert).count();
-        let _ = write!(
+        put!(
             html,
             "<div class=\"tile\"><span class=\"soft\">performance alerts</span><b>{alerts}</b></div>"
         );
     }
-    let _ = write!(
+    put!(
         html,
         "<div class=\"tile\"><span class=\"soft\">data-quality findings</span><b>{findings}</b></div>\
          <div class=\"tile\"><span class=\"soft\">duplicate rows</span><b>{}</b></div></div>",
         outcome.duplicates
     );
     for note in &outcome.notes {
-        let _ = write!(html, "<p class=\"soft\">{}</p>", escape(note));
+        put!(html, "<p class=\"soft\">{}</p>", escape(note));
     }
 }
 
@@ -107,14 +105,14 @@ fn performance(html: &mut String, outcome: &Outcome) {
              has not changed."
         }
     };
-    let _ = write!(
+    put!(
         html,
         "<h2>Performance</h2><p class=\"soft\">{how}</p><p class=\"soft\">Solid line: realised from \
          labels. Dashed line and shade: estimated, ± 3 standard errors of a window of that size. Green \
          area: mean ± 3 standard deviations over chunks of the reference; outside is an alert (red).</p>"
     );
     for metric in &performance.metrics {
-        let _ = write!(
+        put!(
             html,
             "<div class=\"card wide\"><h3>{} <span class=\"soft\">reference {}</span></h3>{}</div>",
             metric.name,
@@ -132,9 +130,9 @@ fn column(html: &mut String, column: &ColumnReport) {
     } else {
         ""
     };
-    let _ = write!(html, "<section class=\"card\"><div><h3>{}{tag}</h3>", escape(&column.name));
+    put!(html, "<section class=\"card\"><div><h3>{}{tag}</h3>", escape(&column.name));
     if let Some([past, now]) = column.moments {
-        let _ = write!(
+        put!(
             html,
             "<p class=\"soft\">mean {} → {}, standard deviation {} → {}</p>",
             short(past.0),
@@ -151,7 +149,7 @@ fn column(html: &mut String, column: &ColumnReport) {
         for one in &column.measures {
             let class = if one.verdict.drifted { " class=\"bad\"" } else { "" };
             let title = detector::find(one.detector).map_or(one.detector, |found| found.title);
-            let _ = write!(
+            put!(
                 html,
                 "<tr{class}><td>{title}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
                 short(one.measure.value),
@@ -165,18 +163,18 @@ fn column(html: &mut String, column: &ColumnReport) {
     if !column.findings.is_empty() {
         html.push_str("<ul>");
         for finding in &column.findings {
-            let _ = write!(html, "<li class=\"warn\">{}</li>", escape(&finding.sentence()));
+            put!(html, "<li class=\"warn\">{}</li>", escape(&finding.sentence()));
         }
         html.push_str("</ul>");
     }
     if let Some(error) = &column.error {
-        let _ = write!(html, "<p class=\"warn\">{}</p>", escape(error));
+        put!(html, "<p class=\"warn\">{}</p>", escape(error));
     }
     html.push_str("</div><div>");
     if !column.bins.is_empty() {
         html.push_str(&bars(&column.bins));
         if let (Some(first), Some(last)) = (column.bins.first(), column.bins.last()) {
-            let _ = write!(
+            put!(
                 html,
                 "<p class=\"soft\" style=\"display:flex;justify-content:space-between\"><span>{}</span><span>{}</span></p>",
                 escape(&first.label),
@@ -206,7 +204,7 @@ fn glossary(html: &mut String, outcome: &Outcome) {
     }
     for name in used {
         if let Some(found) = detector::find(name) {
-            let _ = write!(
+            put!(
                 html,
                 "<details><summary>{}</summary><pre>{}</pre></details>",
                 found.title,

@@ -1,7 +1,5 @@
 //! The outcome as a table in the terminal: drifted columns first, with both distributions drawn small.
 
-use std::fmt::Write as _;
-
 use super::{leading, rule, short};
 use crate::compare::{Bin, ColumnReport};
 use crate::monitor::{Outcome, Part};
@@ -151,11 +149,11 @@ fn performance(out: &mut String, outcome: &Outcome, paint: &impl Fn(&str, &str) 
                 if point.alert { paint("ALERT   ", "31;1") } else { paint("ok      ", "32") };
             let mut text = format!("    {state}{:<NAME_WIDTH$}", cut(&point.window));
             if let Some(realized) = point.realized {
-                let _ = write!(text, "realised {:<9}", short(realized));
+                put!(text, "realised {:<9}", short(realized));
             }
             if let Some(estimate) = point.estimate {
                 let (low, high) = (short(estimate.lower), short(estimate.upper));
-                let _ = write!(text, "estimated {} ({low} … {high})", short(estimate.value));
+                put!(text, "estimated {} ({low} … {high})", short(estimate.value));
             }
             line(out, &text);
         }

@@ -133,7 +133,6 @@ pub fn select(blocks: &[&[f64]], ranks: &[u64]) -> Option<Vec<f64>> {
 }
 
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "sixteen bits")]
 fn bucket(key: u64) -> usize {
     (key >> 48) as usize
 }
