@@ -33,8 +33,8 @@ pub enum Error {
         path: PathBuf,
     },
     /// The blocks cannot be read or written.
-    #[error("{0}")]
-    Block(String),
+    #[error(transparent)]
+    Block(#[from] crate::block::Error),
     /// The request is not one that can be answered.
     #[error("{0}")]
     Invalid(String),

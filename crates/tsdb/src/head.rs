@@ -7,8 +7,8 @@
 
 pub(crate) mod cut;
 pub(crate) mod histograms;
-pub(crate) mod series;
 mod replay;
+pub(crate) mod series;
 mod shard;
 pub(crate) mod stored;
 pub(crate) mod stream;
@@ -16,7 +16,9 @@ pub(crate) mod stream;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
 use model::Tenant;
-use model::metric::{Batch, Float, HistogramSample, Labels, Matcher, Series as BatchSeries, is_stale};
+use model::metric::{
+    Batch, Float, HistogramSample, Labels, Matcher, Series as BatchSeries, is_stale,
+};
 use parking_lot::{Mutex, RwLock};
 use stdx::memory::{Budget, Reservation};
 use xxhash_rust::xxh3::xxh3_64;
@@ -31,7 +33,7 @@ use series::{Accepted, Bounds, Series};
 use shard::Shard;
 
 /// How many locks a tenant's series are under.
-pub(crate) const SHARDS: usize = 16;
+pub(crate) const SHARDS: u16 = 16;
 
 /// The head of one tenant.
 #[derive(Debug)]
@@ -113,15 +115,16 @@ impl Head {
         }
     }
 
-    /// Takes what can be taken of a batch and writes what the log has to say to `records`. Samples
-    /// after `latest` are refused.
+    /// Takes what can be taken of a batch, writes what the log has to say to `records` and hands it
+    /// to `submit` before a cut or a deletion can come between. Samples after `latest` are refused.
     pub(crate) fn append(
         &self,
         batch: &Batch,
         latest: i64,
         wal: &Wal,
         records: &mut RecordWriter,
-    ) -> Applied {
+        submit: impl FnOnce(Applied, &[u8]),
+    ) {
         let _gate = self.gate.read();
         let newest = self.newest_or_first(batch, latest);
         let mut appending = Appending {
@@ -145,7 +148,8 @@ impl Head {
                 appending.records.metadata(self.number, metadata);
             }
         }
-        appending.finish()
+        let applied = appending.finish();
+        submit(applied, &records.bytes);
     }
 
     /// The newest sample there is, or the first that is coming.
@@ -185,8 +189,7 @@ impl Head {
                 continue;
             }
             let labels = &series.labels;
-            let satisfies =
-                |m: &&Matcher| m.matches(labels.get(&m.name).unwrap_or_default());
+            let satisfies = |m: &&Matcher| m.matches(labels.get(&m.name).unwrap_or_default());
             if selected.unchecked.iter().all(satisfies) {
                 found.push((number, labels.clone()));
             }
@@ -195,7 +198,14 @@ impl Head {
     }
 
     /// Adds the samples of a series that was selected. Nothing when it has left since.
-    pub(crate) fn read(&self, number: u32, labels: &Labels, start: i64, end: i64, into: &mut Points) {
+    pub(crate) fn read(
+        &self,
+        number: u32,
+        labels: &Labels,
+        start: i64,
+        end: i64,
+        into: &mut Points,
+    ) {
         let (shard, place) = place_of(number);
         let shard = self.shards[shard].lock();
         if let Some(series) = shard.get(place)
@@ -206,15 +216,10 @@ impl Head {
     }
 
     /// Forgets samples of the series that satisfy all matchers, and says so in `records`.
-    pub(crate) fn delete(
-        &self,
-        matchers: &[Matcher],
-        start: i64,
-        end: i64,
-        wal: &Wal,
-    ) -> usize {
+    pub(crate) fn delete(&self, matchers: &[Matcher], start: i64, end: i64, wal: &Wal) -> usize {
         let _gate = self.gate.write();
-        let numbers: Vec<u32> = self.select(matchers, start).iter().map(|(number, _)| *number).collect();
+        let numbers: Vec<u32> =
+            self.select(matchers, start).iter().map(|(number, _)| *number).collect();
         self.delete_series(&numbers, start, end);
         let mut records = RecordWriter::default();
         records.deleted(self.number, start, end, &numbers);
@@ -273,10 +278,19 @@ impl Head {
 
     /// Calls `each` with every series, shard by shard, each under its shard's lock.
     pub(crate) fn for_each(&self, mut each: impl FnMut(u32, &Series)) {
-        for (number, shard) in self.shards.iter().enumerate() {
-            for (place, series) in shard.lock().iter() {
-                each(number_of(number, place), series);
-            }
+        for shard in self.shard_numbers() {
+            self.for_each_of(shard, &mut each);
+        }
+    }
+
+    pub(crate) fn shard_numbers(&self) -> std::ops::Range<usize> {
+        0..usize::from(SHARDS)
+    }
+
+    /// Calls `each` with every series of a shard, under its lock.
+    pub(crate) fn for_each_of(&self, shard: usize, mut each: impl FnMut(u32, &Series)) {
+        for (place, series) in self.shards[shard].lock().iter() {
+            each(number_of(shard, place), series);
         }
     }
 
@@ -301,17 +315,18 @@ impl Head {
 
 /// The shard and the place in it.
 pub(crate) fn place_of(number: u32) -> (usize, u32) {
-    let shards = SHARDS as u32;
+    let shards = u32::from(SHARDS);
     ((number % shards) as usize, number / shards)
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a shard's number is below SHARDS")]
 fn number_of(shard: usize, place: u32) -> u32 {
-    place * SHARDS as u32 + shard as u32
+    place * u32::from(SHARDS) + shard as u32
 }
 
 /// The shard is chosen by bits that the shard's table does not use.
 fn shard_of(hash: u64) -> usize {
-    (hash >> 32) as usize % SHARDS
+    (hash >> 32) as usize % usize::from(SHARDS)
 }
 
 /// The hash by which a series is found; part of the log's format, as it decides the shard.

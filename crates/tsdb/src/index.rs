@@ -49,11 +49,6 @@ impl Values {
         self.values.iter().map(|(value, postings)| (&**value, postings))
     }
 
-    /// How many values there are.
-    pub(crate) fn len(&self) -> usize {
-        self.values.len()
-    }
-
     /// All series that have the label.
     pub(crate) fn series(&self) -> &RoaringBitmap {
         &self.series
@@ -159,11 +154,6 @@ impl Index {
         }
     }
 
-    /// All series.
-    pub(crate) fn series(&self) -> &RoaringBitmap {
-        &self.series
-    }
-
     /// The label names with their values, in order.
     pub(crate) fn names(&self) -> impl Iterator<Item = (&str, &Values)> {
         self.names.iter().map(|(name, values)| (&**name, values))
@@ -193,7 +183,7 @@ impl Index {
                 break;
             }
             if plan.cost > CHECK_WORTH
-                && left.is_some_and(|left| (left as usize).saturating_mul(CHECK_COST) < plan.cost)
+                && left.is_some_and(|left| left.saturating_mul(CHECK_COST) < plan.cost as u64)
             {
                 unchecked.push(plan.matcher);
                 continue;
@@ -245,7 +235,7 @@ impl Index {
 /// Below this many values to look at, looking is cheap.
 const CHECK_WORTH: usize = 256;
 /// Looking at a series' labels takes as long as looking at this many values.
-const CHECK_COST: usize = 4;
+const CHECK_COST: u64 = 4;
 
 struct Plan<'a, 'b> {
     matcher: &'a Matcher,
@@ -262,8 +252,8 @@ mod tests {
 
     fn index(series: &[Labels]) -> Index {
         let mut index = Index::default();
-        for (number, labels) in series.iter().enumerate() {
-            index.insert(number as u32, labels);
+        for (number, labels) in (0..).zip(series) {
+            index.insert(number, labels);
         }
         index
     }
@@ -279,8 +269,10 @@ mod tests {
             .iter()
             .filter(|&at| selected.unchecked.iter().all(|m| satisfies(&series[at as usize], m)))
             .collect();
-        let expect: Vec<u32> = (0..series.len() as u32)
-            .filter(|&at| matchers.iter().all(|m| satisfies(&series[at as usize], m)))
+        let expect: Vec<u32> = (0..)
+            .zip(series)
+            .filter(|(_, labels)| matchers.iter().all(|m| satisfies(labels, m)))
+            .map(|(at, _)| at)
             .collect();
         assert_eq!(found, expect, "{matchers:?}");
     }
@@ -306,8 +298,25 @@ mod tests {
         let series = some_series();
         let ops = [Equal, NotEqual, Regex, NotRegex];
         let values = [
-            "api", "", "api|db", "a.*", ".*", ".+", "host-1.*", "host-(1|2):9100", ".*9100", "x",
-            "host-[1-3]:9100", "(?i)API", "()", "|api", "host-1", "api|", "ap.?", "up", "(?i)a.*",
+            "api",
+            "",
+            "api|db",
+            "a.*",
+            ".*",
+            ".+",
+            "host-1.*",
+            "host-(1|2):9100",
+            ".*9100",
+            "x",
+            "host-[1-3]:9100",
+            "(?i)API",
+            "()",
+            "|api",
+            "host-1",
+            "api|",
+            "ap.?",
+            "up",
+            "(?i)a.*",
         ];
         for name in ["job", "instance", "missing", "__name__"] {
             for op in ops {
@@ -325,11 +334,11 @@ mod tests {
     fn a_series_that_left_leaves_nothing_behind() {
         let series = some_series();
         let mut index = index(&series);
-        for (number, labels) in series.iter().enumerate() {
-            index.remove(number as u32, labels);
+        for (number, labels) in (0..).zip(&series) {
+            index.remove(number, labels);
         }
         assert_eq!(index.names().count(), 0);
-        assert!(index.series().is_empty());
+        assert!(index.series.is_empty());
         assert_eq!(index.text_bytes, 0);
     }
 

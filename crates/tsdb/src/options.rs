@@ -27,10 +27,16 @@ pub struct Options {
     pub metadata_max_per_tenant: usize,
     /// What the head may take.
     pub memory: Budget,
+    /// What of blocks' indexes and data is kept in memory, bytes.
+    pub cache_bytes: usize,
     /// The part of [`Options::memory`] from which on blocks are cut early, percent.
     pub memory_pressure_percent: usize,
     /// What stays in the head when blocks are cut early.
     pub pressure_window: Duration,
+    /// How often cuts and checkpoints that are due are made; never by itself when zero.
+    pub maintain_every: Duration,
+    /// How often blocks are looked after; never by itself when zero.
+    pub compact_every: Duration,
     /// The log.
     pub wal: WalOptions,
 }
@@ -63,8 +69,11 @@ impl Options {
             exemplars_max_per_tenant: 100_000,
             metadata_max_per_tenant: 100_000,
             memory: Budget::new("metrics head", 4 << 30),
+            cache_bytes: 256 << 20,
             memory_pressure_percent: 75,
             pressure_window: Duration::from_mins(10),
+            maintain_every: Duration::from_secs(5),
+            compact_every: Duration::from_mins(1),
             wal: WalOptions::default(),
         }
     }

@@ -1,14 +1,20 @@
 //! The store: heads of tenants, one log, blocks.
 
+mod background;
 mod blocks;
 mod labels;
+mod maintain;
 mod open;
+mod readers;
 mod select;
+mod snapshot;
+mod stats;
 
 use std::cell::RefCell;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -19,17 +25,25 @@ use stdx::clock::Clock;
 use stdx::memory::Reservation;
 
 use crate::append::{AppendError, Written};
-use crate::head::{Head, Limits};
+use crate::block::{Blocks, Cache};
+use crate::error::Error;
+use crate::head::{Applied, Head, Limits};
 use crate::options::Options;
+use crate::store::BlockStore;
 use crate::wal::{RecordWriter, Wal};
+
+use background::Bell;
+use readers::Readers;
 
 pub use labels::{Cardinality, Cost, LabelCost};
 pub use select::{Query, Selection};
+pub use stats::Stats;
 
 /// The store of all tenants' metrics. Dropping it closes it.
 #[derive(Debug)]
 pub struct Tsdb {
     inner: Arc<Inner>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -37,18 +51,32 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) clock: Clock,
     pub(crate) wal: Wal,
+    places: Places,
     tenants: RwLock<HashMap<Tenant, Arc<TenantStore>>>,
     /// Only one checkpoint, cut or deletion at a time.
     maintenance: Mutex<()>,
     closing: AtomicBool,
+    checkpoints: AtomicU64,
+    bell: Bell,
     /// The directory is ours as long as this is open.
     _lock: File,
+}
+
+/// Where blocks lie.
+#[derive(Debug)]
+struct Places {
+    store: Arc<dyn BlockStore>,
+    cache: Arc<Cache>,
 }
 
 /// What belongs to one tenant.
 #[derive(Debug)]
 pub(crate) struct TenantStore {
     pub(crate) head: Head,
+    pub(crate) blocks: Blocks,
+    readers: Arc<Readers>,
+    /// The last cut whose block is durable.
+    cut_done: AtomicI64,
 }
 
 thread_local! {
@@ -86,13 +114,24 @@ impl Tsdb {
     /// Writes all that is queued to the log, then no more. Appends are refused from here on.
     pub fn shutdown(&self) {
         self.inner.closing.store(true, Ordering::Release);
+        self.inner.bell.ring();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the metrics' store has panicked");
+            }
+        }
         let _maintenance = self.inner.maintenance.lock();
         self.inner.wal.close();
     }
 }
 
+impl Drop for Tsdb {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
 impl Inner {
-    #[expect(clippy::type_complexity, reason = "gives back what it did not call")]
     fn append<D>(
         &self,
         tenant: &Tenant,
@@ -110,30 +149,24 @@ impl Inner {
             records.clear();
             let ahead = i64::try_from(self.options.ahead_max.as_millis()).unwrap_or(i64::MAX);
             let latest = (self.clock.now() / 1_000_000).saturating_add(ahead);
-            let applied = store.head.append(batch, latest, &self.wal, records);
-            let full = applied.full;
-            let written = applied.written;
-            count(&written);
-            // What was taken goes to the log, the batch acknowledged or not.
-            self.wal.submit(
-                &records.bytes,
-                Box::new(move |result| {
-                    let full = AppendError::Full {
-                        what: "the metrics' memory",
-                        retry_after: FULL_RETRY_AFTER,
-                    };
-                    done(match result {
-                        Ok(()) if applied.full => Err(full),
-                        Ok(()) => Ok(written),
-                        Err(error) => Err(error),
-                    });
-                }),
-            );
-            if full {
-                metrics::counter!("trefoil_tsdb_full_total").increment(1);
-            }
+            store.head.append(batch, latest, &self.wal, records, |applied, records| {
+                self.submit(applied, records, done);
+            });
         });
         Ok(())
+    }
+
+    /// What was taken goes to the log, the batch acknowledged or not.
+    fn submit<D>(&self, applied: Applied, records: &[u8], done: D)
+    where
+        D: FnOnce(Result<Written, AppendError>) + Send + 'static,
+    {
+        let Applied { written, full } = applied;
+        count(&written);
+        let answer = move |result: Result<(), AppendError>| {
+            done(result.and_then(|()| if full { Err(full_error()) } else { Ok(written) }));
+        };
+        self.wal.submit(records, Box::new(answer));
     }
 
     fn admit(&self, tenant: &Tenant) -> Result<Arc<TenantStore>, AppendError> {
@@ -143,11 +176,9 @@ impl Inner {
         self.wal.check()?;
         let memory = &self.options.memory;
         if memory.used_bytes() >= memory.limit_bytes() {
-            metrics::counter!("trefoil_tsdb_full_total").increment(1);
-            let retry_after = FULL_RETRY_AFTER;
-            return Err(AppendError::Full { what: "the metrics' memory", retry_after });
+            return Err(full_error());
         }
-        Ok(self.tenant_or_new(tenant))
+        self.tenant_or_new(tenant)
     }
 
     pub(crate) fn tenant(&self, tenant: &Tenant) -> Option<Arc<TenantStore>> {
@@ -161,27 +192,35 @@ impl Inner {
         all
     }
 
-    fn tenant_or_new(&self, tenant: &Tenant) -> Arc<TenantStore> {
+    fn tenant_or_new(&self, tenant: &Tenant) -> Result<Arc<TenantStore>, AppendError> {
         if let Some(store) = self.tenant(tenant) {
-            return store;
+            return Ok(store);
         }
         let mut tenants = self.tenants.write();
         if let Some(store) = tenants.get(tenant) {
-            return Arc::clone(store);
+            return Ok(Arc::clone(store));
         }
         let number = u32::try_from(tenants.len()).unwrap_or(u32::MAX);
-        let store = Arc::new(TenantStore::new(tenant.clone(), number, &self.options));
+        let made = TenantStore::new(tenant.clone(), number, &self.options, &self.places);
+        let store = Arc::new(made.map_err(|error| AppendError::Unavailable {
+            reason: error.to_string(),
+            retry_after: FULL_RETRY_AFTER,
+        })?);
         let mut records = RecordWriter::default();
         records.tenant(number, tenant.as_str());
         self.wal.push(|queue| queue.extend_from_slice(&records.bytes));
         tenants.insert(tenant.clone(), Arc::clone(&store));
-        store
+        Ok(store)
     }
 }
 
 impl TenantStore {
-    pub(crate) fn new(tenant: Tenant, number: u32, options: &Options) -> TenantStore {
-        let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    fn new(
+        tenant: Tenant,
+        number: u32,
+        options: &Options,
+        places: &Places,
+    ) -> Result<TenantStore, Error> {
         let limits = Limits {
             series_max: options.series_max_per_tenant,
             block_ms: millis(options.block_duration).max(1),
@@ -190,8 +229,26 @@ impl TenantStore {
             metadata_max: options.metadata_max_per_tenant,
             memory: options.memory.clone(),
         };
-        TenantStore { head: Head::new(tenant, number, limits) }
+        let prefix = format!("metrics/{tenant}");
+        let scratch = options.dir.join("scratch").join(tenant.as_str());
+        let store = Arc::clone(&places.store);
+        let blocks = Blocks::open(store, &prefix, &scratch, Arc::clone(&places.cache))?;
+        Ok(TenantStore {
+            head: Head::new(tenant, number, limits),
+            blocks,
+            readers: Arc::default(),
+            cut_done: AtomicI64::new(i64::MIN),
+        })
     }
+}
+
+fn full_error() -> AppendError {
+    metrics::counter!("trefoil_tsdb_full_total").increment(1);
+    AppendError::Full { what: "the metrics' memory", retry_after: FULL_RETRY_AFTER }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn count(written: &Written) {

@@ -19,7 +19,7 @@ pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
     }
     let mut value = u64::from(first & 0x7f);
     for (at, &byte) in rest.iter().enumerate().take(9) {
-        let shift = 7 * (at as u32 + 1);
+        let shift = 7 * (at + 1);
         value |= u64::from(byte & 0x7f) << shift;
         if byte < 0x80 {
             if shift == 63 && byte > 1 {

@@ -119,6 +119,7 @@ fn put_time(into: &mut Vec<u8>, change: i64) -> u8 {
 }
 
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "at most 8")]
 fn put_value(into: &mut Vec<u8>, before: u64, bits: u64) -> u8 {
     if bits == before {
         return SAME;
@@ -151,6 +152,7 @@ fn put_value(into: &mut Vec<u8>, before: u64, bits: u64) -> u8 {
 }
 
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "at most 8")]
 fn put_whole(into: &mut Vec<u8>, change: i64, code: u8) -> u8 {
     let zeros = (change ^ (change >> 63)).leading_zeros();
     let bytes = match 65 - zeros {
@@ -165,6 +167,7 @@ fn put_whole(into: &mut Vec<u8>, change: i64, code: u8) -> u8 {
 }
 
 #[inline]
+#[expect(clippy::cast_possible_truncation, reason = "at most 8")]
 fn high_bytes(into: &mut Vec<u8>, bits: u64) -> u8 {
     let count = 8 - (bits.trailing_zeros() as usize / 8).min(7);
     into.extend_from_slice(&bits.to_be_bytes()[..count]);

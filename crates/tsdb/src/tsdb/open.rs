@@ -3,28 +3,32 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use hashbrown::HashMap;
 use model::Tenant;
 use parking_lot::{Mutex, RwLock};
 use stdx::clock::{Clock, Stopwatch};
 
-use super::{Inner, TenantStore, Tsdb};
+use super::background::{self, Bell};
+use super::{Inner, Places, TenantStore, Tsdb};
+use crate::block::Cache;
 use crate::error::Error;
 use crate::options::Options;
+use crate::store::BlockStore;
 use crate::wal::{self, Record, Wal};
 
 impl Tsdb {
     /// Opens the store and replays its log.
-    pub fn open(options: Options, clock: Clock) -> Result<Tsdb, Error> {
+    pub fn open(options: Options, store: Arc<dyn BlockStore>, clock: Clock) -> Result<Tsdb, Error> {
         let dir = options.dir.clone();
         fs::create_dir_all(&dir).map_err(Error::io("create", &dir))?;
         let lock = lock(&dir)?;
         let watch = Stopwatch::start();
         let io = Arc::clone(&options.wal.io);
         let found = wal::find(&*io, &dir)?;
-        let mut replay = Replay { options: &options, tenants: HashMap::new() };
+        let places = Places { store, cache: Cache::new(options.cache_bytes) };
+        let mut replay = Replay { options: &options, places: &places, tenants: HashMap::new() };
         if let Some((_, path)) = &found.checkpoint {
             wal::read_checkpoint(&*io, path, &mut |record| replay.apply(record))?;
         }
@@ -45,12 +49,37 @@ impl Tsdb {
             options,
             clock,
             wal,
+            places,
             tenants: RwLock::new(tenants),
             maintenance: Mutex::new(()),
             closing: AtomicBool::new(false),
+            checkpoints: AtomicU64::new(0),
+            bell: Bell::default(),
             _lock: lock,
         };
-        Ok(Tsdb { inner: Arc::new(inner) })
+        let inner = Arc::new(inner);
+        inner.open_others()?;
+        let threads = Mutex::new(background::start(&inner)?);
+        Ok(Tsdb { inner, threads })
+    }
+}
+
+impl Inner {
+    /// Opens tenants that have blocks and nothing in the log.
+    fn open_others(&self) -> Result<(), Error> {
+        let names = self.places.store.list("metrics/").map_err(crate::block::Error::from)?;
+        let mut before = "";
+        for name in &names {
+            let tenant = name.split('/').nth(1).unwrap_or_default();
+            if tenant != before
+                && let Ok(tenant) = Tenant::parse(tenant)
+            {
+                let opened = self.tenant_or_new(&tenant);
+                opened.map_err(|error| Error::Log(error.to_string()))?;
+            }
+            before = tenant;
+        }
+        Ok(())
     }
 }
 
@@ -71,6 +100,7 @@ fn lock(dir: &Path) -> Result<File, Error> {
 
 struct Replay<'a> {
     options: &'a Options,
+    places: &'a Places,
     tenants: HashMap<u32, Arc<TenantStore>>,
 }
 
@@ -79,10 +109,11 @@ impl Replay<'_> {
         match record {
             Record::Tenant { tenant, name } => {
                 let name = Tenant::parse(name).map_err(|error| error.to_string())?;
-                let options = self.options;
-                self.tenants
-                    .entry(tenant)
-                    .or_insert_with(|| Arc::new(TenantStore::new(name, tenant, options)));
+                if !self.tenants.contains_key(&tenant) {
+                    let store = TenantStore::new(name, tenant, self.options, self.places);
+                    let store = store.map_err(|error| error.to_string())?;
+                    self.tenants.insert(tenant, Arc::new(store));
+                }
             }
             Record::Series { tenant, series, labels } => {
                 self.tenant(tenant)?.head.replay_series(series, labels)?;

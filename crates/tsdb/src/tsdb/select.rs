@@ -1,12 +1,15 @@
 //! Reading: which series, which samples, which labels.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::Tenant;
 use model::metric::{Labels, Matcher};
 
-use super::{TenantStore, Tsdb};
+use super::readers::Reading;
+use super::{TenantStore, Tsdb, blocks};
+use crate::block::Part;
 use crate::error::Error;
 use crate::exemplars::SeriesExemplars;
 use crate::points::Points;
@@ -35,15 +38,25 @@ pub struct Query {
 #[derive(Debug)]
 pub struct Selection {
     store: Option<Arc<TenantStore>>,
+    parts: Vec<Part>,
     series: Vec<Selected>,
     start: i64,
     end: i64,
+    _reading: Option<Reading>,
 }
 
 #[derive(Debug)]
-struct Selected {
-    labels: Labels,
-    head: Option<u32>,
+pub(super) struct Selected {
+    pub(super) labels: Labels,
+    /// Its number in the head.
+    pub(super) head: Option<u32>,
+    /// Places in the parts, and its numbers there.
+    pub(super) blocks: Vec<(u32, u32)>,
+}
+
+thread_local! {
+    /// What a head has beside blocks.
+    static FRESH: RefCell<Points> = RefCell::default();
 }
 
 impl Selection {
@@ -69,9 +82,20 @@ impl Selection {
     pub fn read(&self, index: usize, into: &mut Points) -> Result<(), Error> {
         into.clear();
         let series = &self.series[index];
-        if let (Some(store), Some(number)) = (&self.store, series.head) {
-            store.head.read(number, &series.labels, self.start, self.end, into);
+        for (part, number) in &series.blocks {
+            let part = &self.parts[*part as usize];
+            part.reader.read(*number, part.time, part.column, into)?;
         }
+        let (Some(store), Some(number)) = (&self.store, series.head) else { return Ok(()) };
+        if into.is_empty() {
+            store.head.read(number, &series.labels, self.start, self.end, into);
+            return Ok(());
+        }
+        FRESH.with_borrow_mut(|fresh| {
+            fresh.clear();
+            store.head.read(number, &series.labels, self.start, self.end, fresh);
+            into.merge(fresh);
+        });
         Ok(())
     }
 }
@@ -81,14 +105,20 @@ impl Tsdb {
     pub fn select(&self, tenant: &Tenant, query: &Query) -> Result<Selection, Error> {
         let Query { start, end, .. } = *query;
         let Some(store) = self.inner.tenant(tenant) else {
-            return Ok(Selection { store: None, series: Vec::new(), start, end });
+            let (parts, series) = (Vec::new(), Vec::new());
+            return Ok(Selection { store: None, parts, series, start, end, _reading: None });
         };
+        let reading = store.readers.begin();
+        // The head first: what leaves it in between is found in a block.
         let head = store.head.select(&query.matchers, start);
-        let series = head
+        let mut series = head
             .into_iter()
-            .map(|(number, labels)| Selected { labels, head: Some(number) })
+            .map(|(number, labels)| Selected { labels, head: Some(number), blocks: Vec::new() })
             .collect();
-        Ok(Selection { store: Some(store), series, start, end })
+        let parts = blocks::plan(&store, query);
+        blocks::add_series(&parts, &query.matchers, &mut series)?;
+        let _reading = Some(reading);
+        Ok(Selection { store: Some(store), parts, series, start, end, _reading })
     }
 
     /// The label sets of series that satisfy one of the lists of matchers, in order.

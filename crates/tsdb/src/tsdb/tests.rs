@@ -1,7 +1,11 @@
 //! The store as its users see it.
 
+mod cuts;
+mod faults;
+
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use model::Tenant;
 use model::metric::{
@@ -12,22 +16,40 @@ use stdx::memory::Budget;
 
 use super::{Query, Tsdb};
 use crate::append::{AppendError, Written};
+use crate::error::Error;
 use crate::head::histograms::tests::example;
 use crate::options::Options;
 use crate::points::Points;
+use crate::store::LocalStore;
 
 /// The time of most tests, milliseconds.
-pub(super) const NOW: i64 = 1_700_000_000_000;
+pub(in crate::tsdb) const NOW: i64 = 1_700_000_000_000;
 
-pub(super) fn options(dir: &Path) -> Options {
-    Options::new(dir)
+pub(in crate::tsdb) fn options(dir: &Path) -> Options {
+    let mut options = Options::new(dir);
+    (options.maintain_every, options.compact_every) = (Duration::ZERO, Duration::ZERO);
+    options
 }
 
-pub(super) fn open(options: Options) -> Tsdb {
-    Tsdb::open(options, Clock::manual(NOW * 1_000_000)).expect("a store")
+pub(in crate::tsdb) fn clock_at(time: i64) -> Clock {
+    Clock::manual(time * 1_000_000)
 }
 
-pub(super) fn append(tsdb: &Tsdb, batch: Batch) -> Result<Written, AppendError> {
+pub(in crate::tsdb) fn open_at(options: Options, clock: &Clock) -> Tsdb {
+    let store = LocalStore::open(options.dir.join("blocks")).expect("a directory");
+    Tsdb::open(options, Arc::new(store), clock.clone()).expect("a store")
+}
+
+pub(in crate::tsdb) fn open_result(options: Options) -> Result<Tsdb, Error> {
+    let store = LocalStore::open(options.dir.join("blocks")).expect("a directory");
+    Tsdb::open(options, Arc::new(store), clock_at(NOW))
+}
+
+pub(in crate::tsdb) fn open(options: Options) -> Tsdb {
+    open_result(options).expect("a store")
+}
+
+pub(in crate::tsdb) fn append(tsdb: &Tsdb, batch: Batch) -> Result<Written, AppendError> {
     let (tx, rx) = mpsc::channel();
     let memory = Budget::new("test", usize::MAX).force(0);
     tsdb.append(&Tenant::default_tenant(), batch, memory, move |result| {
@@ -36,7 +58,7 @@ pub(super) fn append(tsdb: &Tsdb, batch: Batch) -> Result<Written, AppendError> 
     rx.recv().expect("an answer")
 }
 
-pub(super) fn batch(series: &[(&str, &[(i64, f64)])]) -> Batch {
+pub(in crate::tsdb) fn batch(series: &[(&str, &[(i64, f64)])]) -> Batch {
     let mut batch = Batch::new();
     for (name, samples) in series {
         batch.begin_with(&Labels::from_pairs(&[("__name__", *name), ("job", "test")]));
@@ -47,7 +69,7 @@ pub(super) fn batch(series: &[(&str, &[(i64, f64)])]) -> Batch {
     batch
 }
 
-pub(super) fn read(tsdb: &Tsdb, name: &str) -> Vec<(i64, f64)> {
+pub(in crate::tsdb) fn read(tsdb: &Tsdb, name: &str) -> Vec<(i64, f64)> {
     let query = Query {
         matchers: vec![Matcher::equal("__name__", name)],
         start: i64::MIN,
@@ -97,7 +119,8 @@ fn samples_are_refused_as_prometheus_refuses_them() {
     let tsdb = open(options(dir.path()));
     append(&tsdb, batch(&[("m", &[(NOW, 1.0)])])).expect("taken");
     let hour = 3_600_000;
-    let cases: [(&[(i64, f64)], usize, &[&str]); 6] = [
+    type Case<'a> = (&'a [(i64, f64)], usize, &'a [&'a str]);
+    let cases: [Case<'_>; 6] = [
         (&[(NOW, 1.0)], 1, &[]),
         (
             &[(NOW, 2.0)],
@@ -131,7 +154,7 @@ fn strings(texts: &[&str]) -> Vec<String> {
 fn late_samples_are_merged_and_too_late_ones_refused() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut options = options(dir.path());
-    options.late_window = std::time::Duration::from_mins(10);
+    options.late_window = Duration::from_mins(10);
     let tsdb = open(options.clone());
     append(&tsdb, batch(&[("m", &[(NOW, 1.0), (NOW + 20, 3.0)])])).expect("taken");
     let late = [(NOW + 10, 2.0), (NOW - 5, 0.0), (NOW - 600_000, 9.0), (NOW + 10, 2.5)];
@@ -151,8 +174,8 @@ fn histograms_exemplars_and_metadata_survive_too() {
     let mut batch = Batch::new();
     let labels = Labels::from_pairs(&[("__name__", "latency")]);
     batch.begin_with(&labels);
-    for at in 0..3 {
-        let (timestamp, histogram) = (NOW + at * 1000, example(at as u32 + 1));
+    for at in 0..3u32 {
+        let (timestamp, histogram) = (NOW + i64::from(at) * 1000, example(at + 1));
         batch.histogram(HistogramSample { timestamp, start: NOW - 5, histogram });
     }
     batch.float(Float { timestamp: NOW + 3000, value: model::metric::stale_nan(), start: 0 });

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::frame::{BadHeader, FrameReader, Kind, Next, holds_later_frame, number};
+use super::frame::{BadHeader, FrameReader, Header, Kind, Next, holds_later_frame, number};
 use super::io::Io;
 use super::record::Record;
 use crate::error::Error;
@@ -54,7 +54,7 @@ pub(crate) fn read_checkpoint(
 ) -> Result<(), Error> {
     let mut reader = FrameReader::new(io.read(path).map_err(Error::io("open", path))?);
     let header = reader.header(Kind::Checkpoint).map_err(Error::io("read", path))?;
-    check_header(path, header)?;
+    check_header(path, header.as_ref())?;
     loop {
         let offset = reader.offset;
         match reader.next().map_err(Error::io("read", path))? {
@@ -102,7 +102,7 @@ fn first_frames(io: &dyn Io, segments: &[(u64, PathBuf)]) -> Result<Vec<Option<u
             firsts.push(None);
             continue;
         }
-        firsts.push(Some(check_header(path, header)?));
+        firsts.push(Some(check_header(path, header.as_ref())?));
     }
     Ok(firsts)
 }
@@ -116,7 +116,8 @@ fn read_segment(
     apply: &mut dyn FnMut(Record<'_>) -> Result<(), String>,
 ) -> Result<u64, Error> {
     let mut reader = FrameReader::new(io.read(path).map_err(Error::io("open", path))?);
-    check_header(path, reader.header(Kind::Segment).map_err(Error::io("read", path))?)?;
+    let header = reader.header(Kind::Segment).map_err(Error::io("read", path))?;
+    check_header(path, header.as_ref())?;
     let mut expected = first;
     while end.is_none_or(|end| expected < end) {
         let offset = reader.offset;
@@ -152,10 +153,7 @@ fn torn(io: &dyn Io, path: &Path, offset: u64, frame: u64, end: Option<u64>) -> 
     Ok(())
 }
 
-fn check_header(
-    path: &Path,
-    header: Option<Result<super::frame::Header, BadHeader>>,
-) -> Result<u64, Error> {
+fn check_header(path: &Path, header: Option<&Result<Header, BadHeader>>) -> Result<u64, Error> {
     match header {
         Some(Ok(header)) => Ok(header.first_frame),
         Some(Err(BadHeader::Version(version))) => {

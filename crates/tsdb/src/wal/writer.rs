@@ -223,7 +223,8 @@ impl Writer {
             }
             for rotation in rotations {
                 self.current = None;
-                drop(rotation.send(self.next_segment));
+                // Nobody waits any more when this fails.
+                rotation.send(self.next_segment).unwrap_or(());
             }
             if closing {
                 return;
