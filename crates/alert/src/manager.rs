@@ -175,9 +175,9 @@ fn load(rules: &Rules, query: &dyn Query) -> Result<Vec<Group>, Vec<String>> {
     for file in files {
         match rule_file::read_file(file, query, Strictness::default()) {
             Ok(read) => {
-                groups.extend(read.into_iter().map(|group| {
-                    Group::new(file.clone(), group, rules.interval, rules.query_offset)
-                }))
+                let (interval, offset) = (rules.interval, rules.query_offset);
+                let group = |group| Group::new(file.clone(), group, interval, offset);
+                groups.extend(read.into_iter().map(group));
             }
             Err(wrong) => errors.extend(wrong),
         }

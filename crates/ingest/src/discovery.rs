@@ -107,7 +107,7 @@ pub fn start(ways: &[Discovery], clock: &Clock, seed: u64, shutdown: &Cancellati
                 drop(stdx::task::spawn("dns discovery", shutdown, run));
             }
             Discovery::Http { url, client, refresh } => {
-                let run = http::run(url, client, refresh, clock.clone(), slot("http"));
+                let run = http::run(url, *client, refresh, clock.clone(), slot("http"));
                 drop(stdx::task::spawn("http discovery", shutdown, run));
             }
             Discovery::Kubernetes(settings) => {

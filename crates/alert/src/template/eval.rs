@@ -125,7 +125,7 @@ impl Run<'_> {
                     Some(pipe) => self.pipe(pipe, dot)?,
                     None => Value::Nil,
                 };
-                self.template(name, value)?;
+                self.template(name, &value)?;
                 Flow::Done
             }
         };
@@ -133,7 +133,7 @@ impl Run<'_> {
         Ok(flow)
     }
 
-    pub(super) fn template(&mut self, name: &str, value: Value) -> Result<(), Stop> {
+    pub(super) fn template(&mut self, name: &str, value: &Value) -> Result<(), Stop> {
         let Some(nodes) = self.defined.get(name) else {
             return wrong(format!("template {name:?} not defined"));
         };
@@ -142,14 +142,14 @@ impl Run<'_> {
             return wrong(format!("exceeded maximum template depth ({DEPTH_MAX})"));
         }
         let outside = std::mem::replace(&mut self.variables, vec![("$".to_owned(), value.clone())]);
-        let result = self.nodes(nodes, &value);
+        let result = self.nodes(nodes, value);
         self.variables = outside;
         self.depth -= 1;
         result.map(drop)
     }
 
     /// `tmpl`: what a template writes, as a value.
-    pub(super) fn template_text(&mut self, name: &str, value: Value) -> Result<String, Stop> {
+    pub(super) fn template_text(&mut self, name: &str, value: &Value) -> Result<String, Stop> {
         let outside = std::mem::take(&mut self.out);
         let result = self.template(name, value);
         let text = std::mem::replace(&mut self.out, outside);

@@ -77,7 +77,7 @@ pub(super) fn call(
             }
             let value = arguments.pop().unwrap_or(Value::Nil);
             let template = arguments[0].text().map_err(|error| calling(name, &error))?.to_owned();
-            return run.template_text(&template, value).map(Value::Text);
+            return run.template_text(&template, &value).map(Value::Text);
         }
         "externalURL" => return Ok(Value::Text(run.data.external_url.clone())),
         "pathPrefix" => return Ok(Value::Text(path_of(&run.data.external_url))),

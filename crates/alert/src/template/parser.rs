@@ -80,13 +80,13 @@ pub(super) fn parse(
     };
     let (nodes, end) = parser.nodes()?;
     match end {
-        End::Input => Ok(nodes),
-        End::Else(_) => parser.wrong("unexpected {{else}}"),
-        End::End => parser.wrong("unexpected {{end}}"),
+        Stop::Input => Ok(nodes),
+        Stop::Else(_) => parser.wrong("unexpected {{else}}"),
+        Stop::End => parser.wrong("unexpected {{end}}"),
     }
 }
 
-enum End {
+enum Stop {
     Input,
     End,
     /// With what comes after `else`.
@@ -108,14 +108,14 @@ impl Parser<'_> {
         Err(Wrong { line: self.line, message: message.into() })
     }
 
-    fn nodes(&mut self) -> Result<(Vec<Node>, End), Wrong> {
+    fn nodes(&mut self) -> Result<(Vec<Node>, Stop), Wrong> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return self.wrong("max expression depth exceeded");
         }
         let mut nodes = Vec::new();
         let end = loop {
-            let Some(piece) = self.pieces.get(self.at).cloned() else { break End::Input };
+            let Some(piece) = self.pieces.get(self.at).cloned() else { break Stop::Input };
             self.at += 1;
             match piece {
                 Piece::Text(text) => nodes.push(Node::Text(text)),
@@ -131,7 +131,7 @@ impl Parser<'_> {
         Ok((nodes, end))
     }
 
-    fn action(&mut self, tokens: &[Token], nodes: &mut Vec<Node>) -> Result<Option<End>, Wrong> {
+    fn action(&mut self, tokens: &[Token], nodes: &mut Vec<Node>) -> Result<Option<Stop>, Wrong> {
         let word = match tokens.first() {
             Some(Token::Word(word)) => word.as_str(),
             None => return self.wrong("missing value for command"),
@@ -139,8 +139,8 @@ impl Parser<'_> {
         };
         let rest = tokens.get(1..).unwrap_or(&[]);
         match word {
-            "end" => return Ok(Some(End::End)),
-            "else" => return Ok(Some(End::Else(rest.to_vec()))),
+            "end" => return Ok(Some(Stop::End)),
+            "else" => return Ok(Some(Stop::Else(rest.to_vec()))),
             "if" | "with" | "range" => {
                 let node = self.control(word, rest)?;
                 nodes.push(node);
@@ -180,9 +180,9 @@ impl Parser<'_> {
         let (then, end) = self.nodes()?;
         self.loops -= usize::from(word == "range");
         let otherwise = match end {
-            End::Input => return self.wrong("unexpected EOF"),
-            End::End => Vec::new(),
-            End::Else(rest) => self.otherwise(word, &rest)?,
+            Stop::Input => return self.wrong("unexpected EOF"),
+            Stop::End => Vec::new(),
+            Stop::Else(rest) => self.otherwise(word, &rest)?,
         };
         self.variables.truncate(known);
         Ok(match word {
@@ -197,9 +197,9 @@ impl Parser<'_> {
             None => {
                 let (nodes, end) = self.nodes()?;
                 match end {
-                    End::End => Ok(nodes),
-                    End::Input => self.wrong("unexpected EOF"),
-                    End::Else(_) => self.wrong("expected end; found {{else}}"),
+                    Stop::End => Ok(nodes),
+                    Stop::Input => self.wrong("unexpected EOF"),
+                    Stop::Else(_) => self.wrong("expected end; found {{else}}"),
                 }
             }
             Some(Token::Word(next)) if next == word && word != "range" => {
@@ -227,7 +227,7 @@ impl Parser<'_> {
         let outside = std::mem::replace(&mut self.variables, vec!["$".to_owned()]);
         let (nodes, end) = self.nodes()?;
         self.variables = outside;
-        if !matches!(end, End::End) {
+        if !matches!(end, Stop::End) {
             return self.wrong("unexpected EOF");
         }
         self.defined.insert(name.clone(), nodes);

@@ -16,7 +16,8 @@ pub(super) async fn run(
     refresh: Duration,
     slot: Slot,
 ) {
-    let resolver = TokioResolver::builder_tokio().and_then(|builder| builder.build());
+    let resolver =
+        TokioResolver::builder_tokio().and_then(hickory_resolver::ResolverBuilder::build);
     let resolver = match resolver {
         Ok(resolver) => resolver,
         Err(error) => return slot.failed("resolver", &error),

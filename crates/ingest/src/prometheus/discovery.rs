@@ -48,7 +48,7 @@ pub enum Discovery {
         /// What is asked.
         url: String,
         /// How.
-        client: HttpClient,
+        client: Box<HttpClient>,
         /// How often.
         refresh: Duration,
     },
@@ -291,9 +291,9 @@ fn read_dns(node: &Node) -> Result<Discovery, Problem> {
         other => return Err(node.problem(&format!("invalid DNS-SD records type {other}"))),
     };
     if record != DnsRecord::Srv && port.is_none() {
-        return Err(node.problem(&format!(
-            "a port is required in DNS-SD configs for all record types except SRV"
-        )));
+        return Err(
+            node.problem("a port is required in DNS-SD configs for all record types except SRV")
+        );
     }
     let port = u16::try_from(port.unwrap_or(0))
         .map_err(|_| node.problem("the port has to be below 65536"))?;
@@ -314,7 +314,7 @@ fn read_http(node: &Node, context: &Context) -> Result<Discovery, Problem> {
         Some(("http" | "https", _)) => return Err(node.problem("host is missing in URL")),
         _ => return Err(node.problem("URL scheme must be 'http' or 'https'")),
     }
-    Ok(Discovery::Http { url, client, refresh })
+    Ok(Discovery::Http { url, client: Box::new(client), refresh })
 }
 
 fn role(node: &Node) -> Result<Role, Problem> {

@@ -62,7 +62,7 @@ pub enum Authentication {
         credentials: Secret,
     },
     /// `oauth2`.
-    OAuth2(OAuth2),
+    OAuth2(Box<OAuth2>),
 }
 
 /// `oauth2` with client credentials.
@@ -245,8 +245,14 @@ fn authentication(
         kind: "Bearer".to_owned(),
         credentials,
     });
-    let mut given =
-        [basic, authorization, oauth2.map(Authentication::OAuth2), bearer].into_iter().flatten();
+    let mut given = [
+        basic,
+        authorization,
+        oauth2.map(|oauth2| Authentication::OAuth2(Box::new(oauth2))),
+        bearer,
+    ]
+    .into_iter()
+    .flatten();
     let first = given.next();
     if given.next().is_some() {
         return Err(

@@ -190,7 +190,7 @@ fn promtool_verdicts() {
         match failure {
             None => assert_eq!(verdict.failures, Vec::<String>::new(), "{file}"),
             Some(text) => {
-                assert!(verdict.failures.concat().contains(text), "{file}: {:?}", verdict.failures)
+                assert!(verdict.failures.concat().contains(text), "{file}: {:?}", verdict.failures);
             }
         }
     }

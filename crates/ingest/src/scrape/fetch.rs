@@ -38,6 +38,7 @@ impl NoPage {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn other(error: impl ToString) -> NoPage {
     NoPage::Other(error.to_string())
 }

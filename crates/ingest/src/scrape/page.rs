@@ -58,7 +58,7 @@ impl Reading<'_> {
         counts: &mut Counts,
     ) -> Result<(), String> {
         let mut parser =
-            Parser::new(body, format, self.parser.clone()).map_err(|error| error.to_string())?;
+            Parser::new(body, format, self.parser).map_err(|error| error.to_string())?;
         while let Some(entry) = parser.next() {
             match entry.map_err(|error| error.to_string())? {
                 Entry::Type { metric, kind } => cache.set_kind(&metric, kind),
