@@ -76,4 +76,6 @@ impl Error {
 }
 
 #[cfg(test)]
+mod measure;
+#[cfg(test)]
 pub(crate) mod tests;

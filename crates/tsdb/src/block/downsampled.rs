@@ -56,6 +56,20 @@ impl Reader {
         Ok(())
     }
 
+    /// A stored column of a series, less what is deleted; histograms come with the last samples.
+    pub(crate) fn read_stored(&self, series: u32, column: Column) -> Result<Points, Error> {
+        let mut points = Points::default();
+        self.with_entry(series, |entry| {
+            self.read_column(entry, column, TimeRange::ALL, &mut points)?;
+            if column == Column::Last {
+                self.read_histograms(entry, TimeRange::ALL, &mut points)?;
+            }
+            Ok(())
+        })?;
+        tombstones::remove(&self.tombstones.read().of(series, TimeRange::ALL), &mut points);
+        Ok(points)
+    }
+
     fn read_column(
         &self,
         entry: &SeriesEntry,

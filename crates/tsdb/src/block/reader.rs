@@ -335,18 +335,27 @@ impl Reader {
         column: Column,
         into: &mut Points,
     ) -> Result<(), Error> {
+        let deleted = Arc::clone(&self.tombstones.read());
+        self.with_entry(series, |entry| {
+            if self.meta.resolution_ms > 0 {
+                return self.read_downsampled(series, entry, time, column, &deleted, into);
+            }
+            for chunk in &entry.chunks {
+                self.read_chunk(series, chunk, time, &deleted, into)?;
+            }
+            Ok(())
+        })
+    }
+
+    pub(crate) fn with_entry<T>(
+        &self,
+        series: u32,
+        work: impl FnOnce(&SeriesEntry) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let page = self.series_page(series as usize / SERIES_PER_PAGE)?;
         let missing = Damaged("there is no such series");
         let entry = page.get(series as usize % SERIES_PER_PAGE);
-        let entry = entry.ok_or_else(|| self.damaged("series")(missing))?;
-        let deleted = Arc::clone(&self.tombstones.read());
-        if self.meta.resolution_ms > 0 {
-            return self.read_downsampled(series, entry, time, column, &deleted, into);
-        }
-        for chunk in &entry.chunks {
-            self.read_chunk(series, chunk, time, &deleted, into)?;
-        }
-        Ok(())
+        work(entry.ok_or_else(|| self.damaged("series")(missing))?)
     }
 
     fn read_chunk(

@@ -175,6 +175,7 @@ impl Writer {
         &mut self,
         labels: &Labels,
         columns: &[(ChunkKind, &[i64], &[f64])],
+        histograms: &[HistogramPoint],
         raw_samples: u64,
     ) -> Result<(), Error> {
         let mut chunks = Vec::new();
@@ -188,6 +189,7 @@ impl Writer {
             }
         }
         self.stats.floats += raw_samples;
+        self.add_histograms(labels, histograms, &mut chunks)?;
         self.finish_series(labels, &chunks)
     }
 

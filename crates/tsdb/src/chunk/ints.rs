@@ -152,21 +152,25 @@ fn cheapest_order(values: &[i64]) -> Order {
     costs.min_by_key(|&(cost, _)| cost).map_or(Order::Zero, |(_, order)| order)
 }
 
-/// A typical difference: the median of up to 33 of them.
+/// A typical difference: the average of those near the median, so that gaps do not count.
 fn middle_step(values: &[i64]) -> i64 {
     let stride = (values.len() / 33).max(1);
     let mut steps: Vec<i64> =
         (1..values.len()).step_by(stride).map(|at| difference(values, at)).collect();
     steps.sort_unstable();
-    let sampled = steps.get(steps.len() / 2).copied().unwrap_or(0);
-    // Over the whole column the average is more exact where it is near.
-    let (first, last) = (values[0], values[values.len() - 1]);
-    let span = i128::from(last) - i128::from(first);
-    let average = span / i128::from(values.len().max(2) as u64 - 1);
-    match i64::try_from(average) {
-        Ok(average) if average.abs_diff(sampled) > sampled.unsigned_abs() / 256 => average,
-        _ => sampled,
+    let median = steps.get(steps.len() / 2).copied().unwrap_or(0);
+    let near = median.unsigned_abs() / 64 + 8;
+    let (mut apart, mut count) = (0i128, 0i128);
+    for at in 1..values.len() {
+        let step = difference(values, at);
+        if step.abs_diff(median) <= near {
+            apart += i128::from(step) - i128::from(median);
+            count += 1;
+        }
     }
+    let count = count.max(1);
+    let average = (2 * apart + count).div_euclid(2 * count);
+    median.saturating_add(i64::try_from(average).unwrap_or(0))
 }
 
 fn residual(values: &[i64], order: Order, at: usize) -> i64 {
