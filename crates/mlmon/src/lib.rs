@@ -18,6 +18,7 @@ mod error;
 pub mod estimate;
 pub mod gbdt;
 pub mod monitor;
+pub mod multivariate;
 pub mod pair;
 pub mod performance;
 pub mod profile;

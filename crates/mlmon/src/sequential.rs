@@ -77,10 +77,7 @@ impl Mean {
 
 #[cfg(test)]
 mod tests {
-    #![expect(
-        clippy::cast_possible_truncation,
-        reason = "small numbers"
-    )]
+    #![expect(clippy::cast_possible_truncation, reason = "small numbers")]
 
     use super::*;
     use serde_json::Value;

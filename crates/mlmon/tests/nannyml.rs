@@ -299,3 +299,48 @@ fn estimated_losses_of_the_car_price_chunks_alert_as_nannyml() {
         assert_eq!(alarmed, alerts(&golden[name]["alert"]), "{name} {band:?}");
     }
 }
+
+#[test]
+fn reconstruction_errors_of_the_car_loan_chunks_alert_as_nannyml() {
+    use mlmon::multivariate::pca::{Pca, shares_of};
+    let Some(reference) = Set::read("synthetic_car_loan_reference.csv") else { return };
+    let analysis = Set::read("synthetic_car_loan_analysis.csv").unwrap();
+    let golden = &golden()["car_loan"]["pca"];
+    let numeric = ["car_value", "debt_to_income_ratio", "loan_length", "driver_tenure"];
+    let texts = ["salary_range", "repaid_loan_on_prev_car", "size_of_downpayment"];
+    let encode = |set: &Set| -> Vec<Vec<f64>> {
+        let mut columns: Vec<Vec<f64>> = numeric.iter().map(|name| set.numbers(name)).collect();
+        for name in texts {
+            let as_text = |set: &Set| {
+                let array = &set.columns[name];
+                arrow_cast::cast(array, &arrow_schema::DataType::Utf8).unwrap()
+            };
+            let (past, now) = (as_text(&reference), as_text(set));
+            let past: Vec<Option<&str>> =
+                arrow_array::cast::AsArray::as_string::<i32>(&past).iter().collect();
+            let now: Vec<Option<&str>> =
+                arrow_array::cast::AsArray::as_string::<i32>(&now).iter().collect();
+            columns.push(shares_of(&past, &now));
+        }
+        columns
+    };
+    let (past, now) = (encode(&reference), encode(&analysis));
+    let pca = Pca::fit(&past).unwrap();
+    let errors = |columns: &[Vec<f64>]| -> Vec<f64> {
+        (0..10)
+            .map(|chunk| {
+                let rows = chunk * 5000..(chunk + 1) * 5000;
+                let part: Vec<Vec<f64>> =
+                    columns.iter().map(|column| column[rows.clone()].to_vec()).collect();
+                pca.error(&part).unwrap()
+            })
+            .collect()
+    };
+    let band = Band::of(&errors(&past), 3.0, (0.0, f64::INFINITY));
+    let ours = errors(&now);
+    for (ours, theirs) in ours.iter().zip(floats(&golden["value"])) {
+        assert!((ours - theirs).abs() < 1e-6 * theirs, "{ours} not {theirs}");
+    }
+    let alarmed: Vec<bool> = ours.iter().map(|error| band.alerts(*error)).collect();
+    assert_eq!(alarmed, alerts(&golden["alert"]), "{band:?}");
+}
