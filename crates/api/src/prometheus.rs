@@ -71,12 +71,11 @@ impl Prometheus {
     /// Over a store, with everything else absent or at its default.
     #[must_use]
     pub fn new(metrics: Arc<dyn Metrics>, clock: Clock) -> Prometheus {
-        let absent = Arc::new(Absent);
         Prometheus {
             metrics,
-            targets: absent.clone(),
-            rules: absent.clone(),
-            server: absent,
+            targets: Arc::new(Absent),
+            rules: Arc::new(Absent),
+            server: Arc::new(Absent),
             engine: Engine::default(),
             language: Options::default(),
             limits: Limits::default(),

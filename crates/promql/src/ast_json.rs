@@ -7,8 +7,8 @@ use serde::ser::{SerializeMap, Serializer};
 use crate::ast::{
     Aggregate, At, Binary, Call, DurationValue, Expr, Extended, Subquery, VectorSelector,
 };
+use crate::number::format_plain;
 use crate::signature::Function;
-use crate::text::format_float;
 
 /// A tree that serializes as Prometheus's API gives it. Keys are in alphabetical order.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +28,7 @@ impl Serialize for AstJson<'_> {
             Expr::Number(number) => {
                 let mut map = serializer.serialize_map(Some(2))?;
                 map.serialize_entry("type", "numberLiteral")?;
-                map.serialize_entry("val", &format_float(number.value))?;
+                map.serialize_entry("val", &format_plain(number.value))?;
                 map.end()
             }
             Expr::Paren(paren) => {

@@ -9,7 +9,8 @@ use crate::ast::{
     Expr, Extended, MatrixSelector, NumberLiteral, Subquery, VectorMatching, VectorSelector,
 };
 use crate::duration::format_duration;
-use crate::text::{format_float, is_legacy_label_name, is_legacy_metric_name, quote};
+use crate::number::format_plain;
+use crate::text::{is_legacy_label_name, is_legacy_metric_name, quote};
 
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,12 +125,12 @@ impl fmt::Display for VectorMatching {
         }
         match (self.fill_left, self.fill_right) {
             (Some(left), Some(right)) if left.to_bits() == right.to_bits() => {
-                write!(f, " fill ({})", format_float(left))
+                write!(f, " fill ({})", format_plain(left))
             }
             (left, right) => {
                 for (word, value) in [("fill_left", left), ("fill_right", right)] {
                     if let Some(value) = value {
-                        write!(f, " {word} ({})", format_float(value))?;
+                        write!(f, " {word} ({})", format_plain(value))?;
                     }
                 }
                 Ok(())
@@ -145,7 +146,7 @@ impl fmt::Display for NumberLiteral {
             let millis = (self.value * 1000.0).round() as i64;
             f.write_str(&format_duration(millis))
         } else {
-            f.write_str(&format_float(self.value))
+            f.write_str(&format_plain(self.value))
         }
     }
 }

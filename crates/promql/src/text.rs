@@ -45,18 +45,18 @@ fn put_escaped(into: &mut String, character: char, quote: char) {
 
 fn put_printable(into: &mut String, character: char) {
     let code = u32::from(character);
-    let written = match code {
-        0x20..0x7f => {
-            into.push(character);
-            Ok(())
-        }
-        0..0x80 => write!(into, "\\x{code:02x}"),
+    let shown = match code {
+        0..0x80 => (0x20..0x7f).contains(&code),
         // Queries must not hold the replacement character as it is.
-        _ if is_printable(character) && character != char::REPLACEMENT_CHARACTER => {
-            into.push(character);
-            Ok(())
-        }
-        0..0x10000 => write!(into, "\\u{code:04x}"),
+        _ => is_printable(character) && character != char::REPLACEMENT_CHARACTER,
+    };
+    if shown {
+        into.push(character);
+        return;
+    }
+    let written = match code {
+        0..0x80 => write!(into, "\\x{code:02x}"),
+        0x80..0x1_0000 => write!(into, "\\u{code:04x}"),
         _ => write!(into, "\\U{code:08x}"),
     };
     debug_assert!(written.is_ok(), "a string takes everything");
@@ -148,19 +148,6 @@ pub fn is_legacy_metric_name(name: &str) -> bool {
     bytes.next().is_some_and(is_start) && bytes.all(|byte| is_start(byte) || byte.is_ascii_digit())
 }
 
-/// A number as Go's `strconv.FormatFloat(value, 'f', -1, 64)`: the shortest digits that give the
-/// same number, never an exponent; `NaN`, `+Inf`, `-Inf`.
-#[must_use]
-pub fn format_float(value: f64) -> String {
-    if value.is_nan() {
-        "NaN".to_owned()
-    } else if value.is_infinite() {
-        if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }
-    } else {
-        format!("{value}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,19 +171,5 @@ mod tests {
         assert_eq!(unquote(r"`\n`").as_deref(), Some(r"\n"));
         assert_eq!(unquote(r#""\'""#), None);
         assert_eq!(unquote("\""), None);
-    }
-
-    #[test]
-    fn floats() {
-        for (value, text) in [
-            (1.0, "1"),
-            (-0.0, "-0"),
-            (1e21, "1000000000000000000000"),
-            (1e-7, "0.0000001"),
-            (f64::NAN, "NaN"),
-            (f64::INFINITY, "+Inf"),
-        ] {
-            assert_eq!(format_float(value), text);
-        }
     }
 }

@@ -56,7 +56,7 @@ fn sorted(names: impl Iterator<Item = String>, limit: usize) -> Vec<String> {
 
 impl Metrics for Store {
     fn source(&self, _tenant: &Tenant) -> Arc<dyn SeriesSource> {
-        self.source.clone()
+        Arc::<MemorySource>::clone(&self.source)
     }
 
     fn series(&self, _tenant: &Tenant, selection: &Selection) -> Result<Vec<Labels>, StoreError> {

@@ -214,7 +214,7 @@ impl Parser<'_> {
 
     /// Refuses seconds that do not fit 63 bits of nanoseconds.
     fn check_range(&self, seconds: f64, position: PosRange) -> Parsed<()> {
-        const SECONDS_MAX: f64 = 9_223_372_036.854_775_808;
+        const SECONDS_MAX: f64 = 9_223_372_036.854_776;
         if seconds.abs() > SECONDS_MAX {
             return Err(self.error(position, "duration out of range"));
         }

@@ -3,7 +3,7 @@
 use super::token::{Keyword, Kind, Preprocessor, Token};
 use super::{Parsed, Parser};
 use crate::ast::{At, DurationValue, Expr, Extended, MatrixSelector, PosRange, Subquery};
-use crate::text::format_float;
+use crate::number::format_plain;
 
 const LENGTH: &str = "number, duration, step(), or range()";
 
@@ -87,7 +87,7 @@ impl Parser<'_> {
         const LIMIT: f64 = 9_223_372_036_854_775_808.0;
         if !seconds.is_finite() || seconds.abs() >= LIMIT {
             let text =
-                if seconds.is_finite() { format!("{seconds:.6}") } else { format_float(seconds) };
+                if seconds.is_finite() { format!("{seconds:.6}") } else { format_plain(seconds) };
             let message = format!("timestamp out of bounds for @ modifier: {text}");
             return Err(self.error(position, message));
         }

@@ -9,6 +9,9 @@ use crate::text::quote;
 
 const PLACE: &str = "label matching";
 
+/// The name of a metric and pairs of labels and values.
+pub(super) type SeriesLabels = (Option<String>, Vec<(String, String)>);
+
 impl Parser<'_> {
     /// A selector that begins with the name of a metric, which has been taken.
     pub(super) fn vector_selector(&mut self, name: Token) -> Parsed<VectorSelector> {
@@ -140,8 +143,7 @@ pub(crate) fn matcher_text(matcher: &Matcher) -> String {
 
 impl Parser<'_> {
     /// The labels of a description of a series: `name{a="b"}`, each part of which may be missing.
-    /// Also where they end.
-    pub(super) fn series_labels(&mut self) -> Parsed<(Option<String>, Vec<(String, String)>)> {
+    pub(super) fn series_labels(&mut self) -> Parsed<SeriesLabels> {
         const PLACE: &str = "label set";
         let mut pairs = Vec::new();
         let mut token = self.peek()?;
