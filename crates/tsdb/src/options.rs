@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use stdx::memory::Budget;
 
+use crate::compact::Policy;
 use crate::wal::{DiskIo, Io};
 
 /// Settings of a [`crate::Tsdb`]. Every limit has its unit in its name.
@@ -37,6 +38,8 @@ pub struct Options {
     pub maintain_every: Duration,
     /// How often blocks are looked after; never by itself when zero.
     pub compact_every: Duration,
+    /// How blocks are merged, thinned out and deleted.
+    pub compaction: Policy,
     /// The log.
     pub wal: WalOptions,
 }
@@ -74,6 +77,7 @@ impl Options {
             pressure_window: Duration::from_mins(10),
             maintain_every: Duration::from_secs(5),
             compact_every: Duration::from_mins(1),
+            compaction: Policy::default(),
             wal: WalOptions::default(),
         }
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::Inner;
+use super::{Inner, Tsdb};
+use crate::compact;
 use crate::error::Error;
 
 /// Ends threads that wait for their next turn.
@@ -40,6 +41,9 @@ pub(super) fn start(inner: &Arc<Inner>) -> Result<Vec<JoinHandle<()>>, Error> {
     if !options.maintain_every.is_zero() {
         threads.push(spawn("trefoil-mcut", inner, options.maintain_every, Inner::maintain)?);
     }
+    if !options.compact_every.is_zero() {
+        threads.push(spawn("trefoil-mmerge", inner, options.compact_every, Inner::compact)?);
+    }
     Ok(threads)
 }
 
@@ -66,4 +70,35 @@ fn spawn(
             }
         })
         .map_err(Error::io("start a thread for", dir))
+}
+
+impl Tsdb {
+    /// Merges, thins out and deletes blocks as the policy says. The background thread calls it
+    /// again and again.
+    pub fn compact(&self) -> Result<(), Error> {
+        self.inner.compact()
+    }
+
+    /// Writes blocks that have deleted samples anew, without them. Returns how many.
+    pub fn clean_tombstones(&self) -> Result<usize, Error> {
+        let mut cleaned = 0;
+        for store in self.inner.all_tenants() {
+            cleaned += compact::clean_tombstones(&store.blocks)?;
+        }
+        Ok(cleaned)
+    }
+}
+
+impl Inner {
+    fn compact(&self) -> Result<(), Error> {
+        let now = self.clock.now() / 1_000_000;
+        for store in self.all_tenants() {
+            let stop = || self.closing.load(Ordering::Acquire);
+            if stop() {
+                return Ok(());
+            }
+            compact::maintain(&store.blocks, &self.options.compaction, now, &stop)?;
+        }
+        Ok(())
+    }
 }

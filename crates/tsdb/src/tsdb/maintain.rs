@@ -78,6 +78,7 @@ impl Inner {
         if any || self.wal.written_bytes() >= self.options.wal.checkpoint_bytes {
             self.checkpoint()?;
         }
+        self.report();
         Ok(())
     }
 
@@ -102,7 +103,7 @@ impl Inner {
     }
 
     /// Takes all samples before `at` out of the head into a block. Says whether there were any.
-    fn cut(&self, store: &TenantStore, at: i64) -> Result<bool, Error> {
+    pub(super) fn cut(&self, store: &TenantStore, at: i64) -> Result<bool, Error> {
         let watch = Stopwatch::start();
         let cut = store.head.begin_cut(at, &self.wal);
         let series = store.head.cut_series(cut);

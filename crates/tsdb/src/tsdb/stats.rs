@@ -1,6 +1,6 @@
 //! Figures about the store.
 
-use super::Tsdb;
+use super::{Inner, Tsdb};
 
 /// How the store is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,25 +24,30 @@ pub struct Stats {
 }
 
 impl Tsdb {
-    /// How the store is now.
+    /// How the store is now. The background thread sets the gauges of the metrics facade to it.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let inner = &self.inner;
-        let stores = inner.all_tenants();
+        self.inner.stats()
+    }
+}
+
+impl Inner {
+    fn stats(&self) -> Stats {
+        let stores = self.all_tenants();
         Stats {
             tenants: stores.len(),
             series: stores.iter().map(|store| store.head.series_len()).sum(),
             head_bytes: stores.iter().map(|store| store.head.size_bytes()).sum(),
             exemplars: stores.iter().map(|store| store.head.exemplars.lock().len()).sum(),
-            wal_queued_bytes: inner.wal.queued_bytes(),
-            wal_bytes: inner.wal.written_bytes(),
-            checkpoints: inner.checkpoints.load(std::sync::atomic::Ordering::Relaxed),
-            wal_failure: inner.wal.failure(),
+            wal_queued_bytes: self.wal.queued_bytes(),
+            wal_bytes: self.wal.written_bytes(),
+            checkpoints: self.checkpoints.load(std::sync::atomic::Ordering::Relaxed),
+            wal_failure: self.wal.failure(),
         }
     }
 
     /// Sets the gauges of the metrics facade.
-    pub fn report(&self) {
+    pub(super) fn report(&self) {
         let stats = self.stats();
         let gauge = |name: &'static str, value: usize| metrics::gauge!(name).set(value as f64);
         gauge("trefoil_tsdb_tenants", stats.tenants);

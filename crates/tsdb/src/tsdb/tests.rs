@@ -2,6 +2,7 @@
 
 mod cuts;
 mod faults;
+mod naive;
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};

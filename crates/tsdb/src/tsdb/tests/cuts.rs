@@ -100,6 +100,30 @@ fn deleted_samples_stay_deleted() {
     assert_eq!(read(&open_at(options(dir.path()), &clock), "m"), expect);
 }
 
+#[test]
+fn a_snapshot_opens_like_the_store() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let clock = clock_at(NOW + 400 * MINUTE);
+    let tsdb = open_at(options(dir.path()), &clock);
+    append(&tsdb, batch(&[("m", &minutes(0, 50))])).expect("taken");
+    tsdb.flush().expect("flushed");
+    append(&tsdb, batch(&[("m", &minutes(50, 60)), ("n", &minutes(50, 60))])).expect("taken");
+    let matchers = [vec![Matcher::equal("__name__", "m")]];
+    tsdb.delete(&Tenant::default_tenant(), &matchers, NOW, NOW).expect("deleted");
+    let whole = tsdb.snapshot("whole", false).expect("copied");
+    let blocks = tsdb.snapshot("blocks", true).expect("copied");
+    assert_eq!(tsdb.clean_tombstones().expect("cleaned"), 1);
+    assert!(tsdb.snapshot("../out", true).is_err());
+    append(&tsdb, batch(&[("m", &minutes(60, 70))])).expect("taken");
+    assert_eq!(read(&tsdb, "m"), minutes(1, 70));
+    drop(tsdb);
+    let snapshot = open_at(options(&whole), &clock);
+    assert_eq!(read(&snapshot, "m"), minutes(1, 60));
+    assert_eq!(read(&snapshot, "n"), minutes(50, 60));
+    let snapshot = open_at(options(&blocks), &clock);
+    assert_eq!(read(&snapshot, "m"), minutes(1, 50));
+}
+
 /// How many series a round of the churn test makes, and how many rounds. In full, see below, it is
 /// five million in an hour's worth of data.
 const CHURN: (usize, i64) = (1_000, 20);
