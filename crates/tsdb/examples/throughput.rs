@@ -9,20 +9,20 @@ use std::fs;
 use std::sync::{Arc, mpsc};
 
 use model::Tenant;
-use model::metric::{Batch, Float, Labels};
+use model::metric::{Batch, Float, Labels, MatchOp, Matcher};
 use stdx::clock::{Clock, Stopwatch};
 use stdx::memory::Budget;
 use tsdb::store::{BlockStore, LocalStore};
-use tsdb::{Options, Tsdb};
+use tsdb::{Options, Query, Tsdb};
 
 const NOW: i64 = 1_700_000_000_000;
 const BATCH: usize = 5_000;
 
 fn main() {
+    run("1,000,000 new series, 5 samples each", 1_000_000, 5, 0);
+    run("300,000 new series, 20 samples each", 300_000, 20, 0);
     run("10,000 series, 960 samples each", 10_000, 960, 0);
     run("10,000 series, 960 samples each, 0-6 ms jitter", 10_000, 960, 6);
-    run("300,000 new series, 20 samples each", 300_000, 20, 0);
-    run("1,000,000 new series, 5 samples each", 1_000_000, 5, 0);
 }
 
 fn run(name: &str, series: usize, rounds: usize, jitter_ms: u64) {
@@ -95,7 +95,30 @@ fn run(name: &str, series: usize, rounds: usize, jitter_ms: u64) {
         watch.elapsed().as_secs_f64(),
         cpu_seconds() - begin
     );
+    if series == 1_000_000 {
+        ask(&tsdb, &tenant);
+    }
     drop(tsdb);
+}
+
+/// How long finding series takes.
+fn ask(tsdb: &Tsdb, tenant: &Tenant) {
+    let metric = || Matcher::equal("__name__", "node_metric_1_total");
+    let instance = |op, value| Matcher::new("instance", op, value).expect("a matcher");
+    let cases = [
+        ("one metric", vec![metric()]),
+        ("prefix", vec![instance(MatchOp::Regex, "host-0012.*")]),
+        ("alternatives", vec![instance(MatchOp::Regex, "host-00(001|002|777).example.com:9100")]),
+        ("scan of 20,000 values", vec![instance(MatchOp::Regex, ".*77.*:9100")]),
+        ("metric and not", vec![metric(), instance(MatchOp::NotRegex, "host-0.*")]),
+        ("not, of all", vec![instance(MatchOp::NotEqual, "host-00001.example.com:9100")]),
+    ];
+    for (name, matchers) in cases {
+        let query = Query { matchers, start: 0, end: i64::MAX, ..Query::default() };
+        let watch = Stopwatch::start();
+        let found = tsdb.select(tenant, &query).expect("a selection").len();
+        println!("    {name}: {found} series in {:.2} ms", watch.elapsed().as_secs_f64() * 1e3);
+    }
 }
 
 fn make(labels: &[Labels], values: &mut [Value], time: i64, jitter_ms: u64) -> Batch {
