@@ -75,6 +75,22 @@ impl Error {
     }
 }
 
+/// Decodes bytes as every part of an index. For fuzzing: nothing may panic.
+#[doc(hidden)]
+pub fn check_index(bytes: &[u8]) {
+    let mut series = roaring::RoaringBitmap::new();
+    let refused = [
+        pages::Contents::decode(bytes).is_err(),
+        pages::ValuesPage::decode(bytes).is_err(),
+        pages::decode_columns(bytes).is_err(),
+        pages::decode_series(bytes).is_err(),
+        pages::open(bytes).is_err(),
+        pages::postings::decode(bytes, 1000, &mut series).is_err(),
+        pages::postings::decode_unchecked(bytes, 1000, &mut series).is_err(),
+    ];
+    tracing::trace!(?refused, "index bytes were decoded");
+}
+
 #[cfg(test)]
 mod measure;
 #[cfg(test)]

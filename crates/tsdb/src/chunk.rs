@@ -154,5 +154,19 @@ pub fn decode_floats(
     })
 }
 
+/// Decodes bytes as chunks and columns of every kind. For fuzzing: nothing may panic.
+#[doc(hidden)]
+pub fn check_bytes(bytes: &[u8], count: usize) {
+    let (mut values, mut starts) = (Vec::new(), Vec::new());
+    let timestamps: Vec<i64> = (0..(count as u64).cast_signed()).collect();
+    let refused = [
+        decode_floats(bytes, count, 0..count, &mut values, &mut starts).is_err(),
+        decode_floats(bytes, count, count / 2..count, &mut values, &mut starts).is_err(),
+        decode_times(bytes, count, &mut starts).is_err(),
+        histograms::decode(bytes, &timestamps, 0..count, &mut Vec::new()).is_err(),
+    ];
+    tracing::trace!(?refused, "chunk bytes were decoded");
+}
+
 #[cfg(test)]
 mod tests;

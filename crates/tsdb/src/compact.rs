@@ -129,7 +129,8 @@ fn raw_blocks(blocks: &Blocks) -> Vec<Arc<Reader>> {
 /// The next blocks to be merged.
 fn due(blocks: &Blocks, policy: &Policy) -> Option<Vec<Arc<Reader>>> {
     let raw = raw_blocks(blocks);
-    overlapping(&raw).or_else(|| policy.ranges.iter().find_map(|&range| in_window(&raw, millis(range))))
+    overlapping(&raw)
+        .or_else(|| policy.ranges.iter().find_map(|&range| in_window(&raw, millis(range))))
 }
 
 /// Blocks that share time, as late samples make them: reading them costs a merge each time.
@@ -180,7 +181,11 @@ fn trim(
     before_ms: i64,
 ) -> Result<bool, Error> {
     let time = crate::chunk::TimeRange { start: i64::MIN, end: before_ms };
-    if block.meta().max_time < before_ms { blocks.delete_in(block, matchers, time) } else { Ok(false) }
+    if block.meta().max_time < before_ms {
+        blocks.delete_in(block, matchers, time)
+    } else {
+        Ok(false)
+    }
 }
 
 #[cfg(test)]

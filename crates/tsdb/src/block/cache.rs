@@ -81,7 +81,8 @@ impl Cache {
     }
 
     fn shard(&self, key: &Key) -> &Mutex<Shard> {
-        let mixed = key.reader.wrapping_mul(31).wrapping_add(key.number).wrapping_add(key.kind as u64);
+        let mixed =
+            key.reader.wrapping_mul(31).wrapping_add(key.number).wrapping_add(key.kind as u64);
         &self.shards[usize::try_from(mixed % SHARDS as u64).unwrap_or(0)]
     }
 
@@ -128,9 +129,10 @@ impl Shard {
         }
         while self.bytes + bytes > max {
             let Some(oldest) = self.queue.pop_front() else { break };
-            let used = self.entries.get(&oldest).is_some_and(|entry| {
-                entry.used.swap(false, Ordering::Relaxed)
-            });
+            let used = self
+                .entries
+                .get(&oldest)
+                .is_some_and(|entry| entry.used.swap(false, Ordering::Relaxed));
             if used {
                 self.queue.push_back(oldest);
             } else if let Some(entry) = self.entries.remove(&oldest) {

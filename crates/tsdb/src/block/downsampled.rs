@@ -130,11 +130,7 @@ fn carried(points: &Points, resolution_ms: i64) -> Points {
 }
 
 /// As many samples as each point counts, over its window, so that counting them gives the count.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "counts are whole, positive and bounded"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "counts are whole, positive and bounded")]
 fn spread(points: &Points, resolution_ms: i64) -> Points {
     let mut all = Points::default();
     for (&timestamp, &count) in points.timestamps.iter().zip(&points.values) {

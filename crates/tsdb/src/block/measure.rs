@@ -14,7 +14,8 @@ struct Noise(u64);
 
 impl Noise {
     fn next(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % below
     }
 }
@@ -54,7 +55,8 @@ fn series(number: u64, samples: i64, jitter: Jitter, kinds: (u64, u64)) -> Point
 }
 
 fn name(number: u64) -> model::metric::Labels {
-    let (metric, instance) = (format!("node_metric_{}_total", number / 200), format!("host-{:03}:9100", number % 200));
+    let (metric, instance) =
+        (format!("node_metric_{}_total", number / 200), format!("host-{:03}:9100", number % 200));
     labels(&[
         ("__name__", &metric),
         ("instance", &instance),
@@ -64,7 +66,14 @@ fn name(number: u64) -> model::metric::Labels {
     ])
 }
 
-fn measure(title: &str, count: u64, samples: i64, jitter: Jitter, kinds: (u64, u64), effort: Effort) {
+fn measure(
+    title: &str,
+    count: u64,
+    samples: i64,
+    jitter: Jitter,
+    kinds: (u64, u64),
+    effort: Effort,
+) {
     let place = Place::new();
     let blocks = place.open();
     let mut all: Vec<_> =
@@ -99,9 +108,12 @@ fn measure(title: &str, count: u64, samples: i64, jitter: Jitter, kinds: (u64, u
     let of = |bytes: u64| bytes as f64 / total;
     println!(
         "{title:34} {samples:5} samples: {:.3} bytes a sample (values {:.3}, times {:.3}, index {:.3}); write {:.1} M/s, read {:.0} M/s",
-        of(stats.bytes), of(stats.value_bytes), of(stats.time_bytes),
+        of(stats.bytes),
+        of(stats.value_bytes),
+        of(stats.time_bytes),
         of(stats.bytes - stats.value_bytes - stats.time_bytes),
-        total / written / 1e6, speeds[2],
+        total / written / 1e6,
+        speeds[2],
     );
 }
 

@@ -169,7 +169,8 @@ impl Contents {
             let name = take_text(&mut cursor)?;
             let values = take_u32(&mut cursor)?;
             let start = cursor.varint()?;
-            let end = start.checked_add(cursor.varint()?).ok_or(Damaged("postings out of range"))?;
+            let end =
+                start.checked_add(cursor.varint()?).ok_or(Damaged("postings out of range"))?;
             let pages = (values as usize).div_ceil(VALUES_PER_PAGE);
             let mut page_starts = Vec::new();
             for _ in 0..pages {
@@ -204,9 +205,10 @@ impl Contents {
 
     pub(crate) fn bytes(&self) -> usize {
         let tables = [&self.series_pages, &self.column_pages, &self.value_pages, &self.postings];
-        let names = self.names.iter().map(|name| {
-            96 + name.page_starts.iter().map(|start| 24 + start.len()).sum::<usize>()
-        });
+        let names = self
+            .names
+            .iter()
+            .map(|name| 96 + name.page_starts.iter().map(|start| 24 + start.len()).sum::<usize>());
         256 + tables.iter().map(|table| table.bounds.len() * 8).sum::<usize>()
             + names.sum::<usize>()
     }
@@ -270,7 +272,10 @@ impl ValuesPage {
             before = value;
         }
         for at in 0..self.len() {
-            put_varint(&mut bytes, self.postings_range(at).map_or(0, |range| range.end - range.start));
+            put_varint(
+                &mut bytes,
+                self.postings_range(at).map_or(0, |range| range.end - range.start),
+            );
         }
         bytes
     }
@@ -480,12 +485,19 @@ pub(crate) mod postings {
         series: u32,
         into: &mut RoaringBitmap,
     ) -> Result<(), Damaged> {
-        let out_of_range = Damaged("postings are out of range");
-        let (bytes, checksum) =
-            bytes.split_last_chunk::<2>().ok_or(Damaged("bytes end early"))?;
+        let (bytes, checksum) = bytes.split_last_chunk::<2>().ok_or(Damaged("bytes end early"))?;
         if crc32fast::hash(bytes).to_le_bytes()[..2] != checksum[..] {
             return Err(Damaged("checksum is wrong"));
         }
+        decode_unchecked(bytes, series, into)
+    }
+
+    pub(crate) fn decode_unchecked(
+        bytes: &[u8],
+        series: u32,
+        into: &mut RoaringBitmap,
+    ) -> Result<(), Damaged> {
+        let out_of_range = Damaged("postings are out of range");
         let mut cursor = Cursor::new(bytes);
         if cursor.byte()? == 0 {
             let mut last = 0u32;

@@ -367,7 +367,8 @@ impl Reader {
         into: &mut Points,
     ) -> Result<(), Error> {
         let Some((times, wanted, bytes)) = self.wanted(chunk, time)? else { return Ok(()) };
-        let cut = deleted.of(series, TimeRange { start: times[wanted.start], end: times[wanted.end - 1] });
+        let cut = deleted
+            .of(series, TimeRange { start: times[wanted.start], end: times[wanted.end - 1] });
         let in_order = cut.is_empty()
             && into.timestamps.last().is_none_or(|&last| last < times[wanted.start])
             && into.histograms.last().is_none_or(|last| last.timestamp < times[wanted.start]);

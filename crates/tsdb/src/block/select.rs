@@ -58,7 +58,9 @@ impl Reader {
         let mut found = RoaringBitmap::new();
         match Pattern::of(matcher) {
             Pattern::Never => {}
-            Pattern::Any | Pattern::NotEmpty => found = self.name_postings(name, contents.series)?,
+            Pattern::Any | Pattern::NotEmpty => {
+                found = self.name_postings(name, contents.series)?
+            }
             Pattern::OneOf(values) => {
                 for value in &values {
                     self.add_value(contents, name, value, &mut found)?;
@@ -122,9 +124,7 @@ impl Reader {
         let mut names = Vec::new();
         for name in &contents.names {
             let wanted = match of {
-                Some(series) => {
-                    !self.name_postings(name, contents.series)?.is_disjoint(series)
-                }
+                Some(series) => !self.name_postings(name, contents.series)?.is_disjoint(series),
                 None => true,
             };
             if wanted {

@@ -103,8 +103,7 @@ impl Blocks {
         readers.sort_by_key(|reader| (reader.meta().min_time, reader.meta().id));
         let bytes: u64 = readers.iter().map(|reader| reader.meta().stats.bytes).sum();
         metrics::gauge!("trefoil_tsdb_blocks", "prefix" => self.prefix.clone())
-            .set(readers.len() as u32);
-        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+            .set(readers.len() as f64);
         metrics::gauge!("trefoil_tsdb_blocks_bytes", "prefix" => self.prefix.clone())
             .set(bytes as f64);
         *self.current.write() = Arc::new(readers);

@@ -109,9 +109,10 @@ impl Tombstones {
 
     /// What is deleted of a series within `time`.
     pub(crate) fn of(&self, series: u32, time: TimeRange) -> Vec<TimeRange> {
-        let concerned = self.deletions.iter().filter(|(deletion, of)| {
-            deletion.time().overlaps(time) && of.contains(series)
-        });
+        let concerned = self
+            .deletions
+            .iter()
+            .filter(|(deletion, of)| deletion.time().overlaps(time) && of.contains(series));
         concerned.map(|(deletion, _)| deletion.time()).collect()
     }
 }

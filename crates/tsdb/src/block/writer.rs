@@ -257,7 +257,8 @@ impl Writer {
         encode_times(timestamps, self.options.effort, &mut bytes);
         let (offset, length) = self.put_checked(bytes)?;
         self.stats.time_bytes += u64::from(length);
-        let count = u32::try_from(timestamps.len()).map_err(|_| Error::Unfit("too many samples"))?;
+        let count =
+            u32::try_from(timestamps.len()).map_err(|_| Error::Unfit("too many samples"))?;
         let column = u32::try_from(self.columns.len());
         let column = column.map_err(|_| Error::Unfit("too many columns of timestamps"))?;
         self.columns.push(TimeColumn { offset, length, count, min, max });
@@ -269,7 +270,12 @@ impl Writer {
         Ok(column)
     }
 
-    fn put_chunk(&mut self, kind: ChunkKind, column: u32, bytes: Vec<u8>) -> Result<ChunkRef, Error> {
+    fn put_chunk(
+        &mut self,
+        kind: ChunkKind,
+        column: u32,
+        bytes: Vec<u8>,
+    ) -> Result<ChunkRef, Error> {
         let (offset, length) = self.put_checked(bytes)?;
         self.stats.value_bytes += u64::from(length);
         self.stats.chunks += 1;
@@ -350,7 +356,8 @@ impl Writer {
             return Ok(None);
         }
         let mut contents = Contents { series: self.series, ..Contents::default() };
-        contents.columns = pages::to_u32(self.columns.len()).map_err(|_| Error::Unfit("columns"))?;
+        contents.columns =
+            pages::to_u32(self.columns.len()).map_err(|_| Error::Unfit("columns"))?;
         let final_numbers = self.put_values(&mut contents)?;
         contents.series_pages = self.put_series(&final_numbers)?;
         let columns = std::mem::take(&mut self.columns);
@@ -401,10 +408,11 @@ impl Writer {
 
     /// Writes postings and pages of values. Returns the final number of each value.
     fn put_values(&mut self, contents: &mut Contents) -> Result<Vec<u32>, Error> {
-        let mut sorted: Vec<(Box<[u8]>, u32)> = std::mem::take(&mut self.values).into_iter().collect();
-        let split = |label: &[u8]| LabelsIter::new(label).next().map(|(name, value)| {
-            (name.to_owned(), value.to_owned())
-        });
+        let mut sorted: Vec<(Box<[u8]>, u32)> =
+            std::mem::take(&mut self.values).into_iter().collect();
+        let split = |label: &[u8]| {
+            LabelsIter::new(label).next().map(|(name, value)| (name.to_owned(), value.to_owned()))
+        };
         sorted.sort_unstable_by(|(one, _), (other, _)| {
             LabelsIter::new(one).next().cmp(&LabelsIter::new(other).next())
         });
@@ -508,7 +516,8 @@ fn read_spooled(spool: &mut impl Read, final_numbers: &[u32]) -> io::Result<Seri
             shift = (shift + 7).min(63);
         }
     };
-    let narrow = |value: u64| u32::try_from(value).map_err(|_| io::Error::from(io::ErrorKind::InvalidData));
+    let narrow =
+        |value: u64| u32::try_from(value).map_err(|_| io::Error::from(io::ErrorKind::InvalidData));
     let mut entry = SeriesEntry::default();
     for _ in 0..number()? {
         let provisional = usize::try_from(number()?).unwrap_or(usize::MAX);

@@ -69,7 +69,8 @@ impl<T: Number + Default> Decoder<T> {
         let start = into.len();
         let wanted = len.min(wanted.next_multiple_of(FULL_BATCH_N));
         into.resize(start + wanted, T::default());
-        let mut page = self.0.page_decompressor_with_scratch(page, len, scratch).map_err(damaged)?;
+        let mut page =
+            self.0.page_decompressor_with_scratch(page, len, scratch).map_err(damaged)?;
         let progress = page.read(&mut into[start..]).map_err(damaged)?;
         if progress.n_processed < wanted {
             return Err(Damaged("page is too short"));

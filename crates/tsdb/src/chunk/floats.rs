@@ -178,9 +178,9 @@ pub(crate) fn decode(
         PLAIN => {
             let plain = cursor.rest().get(range.start * 8..range.end * 8);
             let plain = plain.ok_or(Damaged("bytes end early"))?;
-            into.extend(plain.as_chunks().0.iter().map(|&bits| {
-                f64::from_bits(u64::from_le_bytes(bits))
-            }));
+            into.extend(
+                plain.as_chunks().0.iter().map(|&bits| f64::from_bits(u64::from_le_bytes(bits))),
+            );
             Ok(())
         }
         ENTROPY => take_floats(cursor, count, range, scratch, into),

@@ -117,11 +117,8 @@ fn take_layout(cursor: &mut Cursor<'_>) -> Result<Histogram, Damaged> {
         if buckets > PARTS_MAX {
             return Err(Damaged("histogram has too many buckets"));
         }
-        let counts = if side == 0 {
-            &mut layout.positive_buckets
-        } else {
-            &mut layout.negative_buckets
-        };
+        let counts =
+            if side == 0 { &mut layout.positive_buckets } else { &mut layout.negative_buckets };
         counts.resize(buckets, 0.0);
     }
     for _ in 0..cursor.len(PARTS_MAX)? {

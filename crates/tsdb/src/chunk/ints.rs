@@ -462,7 +462,12 @@ impl Restore<'_> {
         let Shifted { base, divisor, .. } = *self.shifted;
         // A division's inverse is a multiplication for all but the rare columns.
         if divisor == 1 {
-            self.run(residuals, start, |apart: T| base.wrapping_add(apart.into().cast_signed()), into);
+            self.run(
+                residuals,
+                start,
+                |apart: T| base.wrapping_add(apart.into().cast_signed()),
+                into,
+            );
         } else {
             let scaled =
                 |apart: T| base.wrapping_add(apart.into().wrapping_mul(divisor).cast_signed());

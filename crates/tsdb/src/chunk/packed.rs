@@ -105,10 +105,7 @@ fn unpack(packed: &[u8], behind: &[u8], min: u64, width: u32, len: usize, into: 
 }
 
 fn word_at(bytes: &[u8], at: usize) -> u64 {
-    bytes
-        .get(at..at + 8)
-        .and_then(|word| word.try_into().ok())
-        .map_or(0, u64::from_le_bytes)
+    bytes.get(at..at + 8).and_then(|word| word.try_into().ok()).map_or(0, u64::from_le_bytes)
 }
 
 /// A word of which a part lies behind the packed bytes.

@@ -185,7 +185,11 @@ impl Windows {
             columns.push((kind, &self.last.timestamps, &self.last.values));
         }
         let raw: f64 = self.counts.iter().sum();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a sum of counts")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a sum of counts"
+        )]
         let raw = raw as u64;
         writer.add_columns(labels, &columns, &self.last.histograms, raw)
     }

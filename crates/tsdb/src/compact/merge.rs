@@ -12,6 +12,9 @@ use crate::block::{
 use crate::chunk::{Effort, TimeRange};
 use crate::points::Points;
 
+/// A series' labels, and which sources have it under which number.
+type Found = (Labels, Vec<(usize, u32)>);
+
 /// What each source may keep in memory while it is read from front to back.
 const CACHE_BYTES: usize = 8 << 20;
 
@@ -39,7 +42,7 @@ impl<'a> Series<'a> {
     }
 
     /// The next series: its labels, and which source has it under which number.
-    pub(crate) fn next(&mut self) -> Result<Option<(Labels, Vec<(usize, u32)>)>, Error> {
+    pub(crate) fn next(&mut self) -> Result<Option<Found>, Error> {
         let Some(Reverse((labels, source, number))) = self.next.pop() else { return Ok(None) };
         let mut places = vec![(source, number)];
         self.push(source, number + 1)?;

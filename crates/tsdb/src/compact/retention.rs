@@ -50,9 +50,8 @@ pub(crate) fn expire(
 
 fn is_expired(blocks: &Blocks, block: &Arc<Reader>, policy: &Policy, now_ms: i64) -> bool {
     let meta = block.meta();
-    let older_than = |keep: Duration| {
-        !keep.is_zero() && meta.max_time < now_ms.saturating_sub(millis(keep))
-    };
+    let older_than =
+        |keep: Duration| !keep.is_zero() && meta.max_time < now_ms.saturating_sub(millis(keep));
     // What is thinned out goes only when what was made from it is there.
     let has_coarser = |resolution_ms: i64| {
         blocks.all().iter().any(|other| {

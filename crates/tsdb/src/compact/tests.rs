@@ -106,7 +106,12 @@ fn deletion_and_merging_keep_the_rest() {
     assert_eq!(raw(&blocks), expect);
     merge_all(&blocks).unwrap();
     assert_eq!((raw(&blocks), blocks.all().len()), (expect, 1));
-    blocks.delete(&[Matcher::new("job", model::metric::MatchOp::Regex, ".+").unwrap()], TimeRange::ALL).unwrap();
+    blocks
+        .delete(
+            &[Matcher::new("job", model::metric::MatchOp::Regex, ".+").unwrap()],
+            TimeRange::ALL,
+        )
+        .unwrap();
     merge_all(&blocks).unwrap();
     assert!(blocks.all().is_empty(), "nothing was left of it");
     assert!(place.store.list("").unwrap().is_empty());
@@ -167,7 +172,13 @@ fn check_downsampling(samples: &[(i64, f64)], resolution: i64) {
     let range = 6 * resolution;
     let ends = (1..=last / resolution + 1).map(|window| window * resolution);
     let read = |function| {
-        let ask = Ask { start: 0, end: last + range, step: 6 * resolution, range, function: Some(function) };
+        let ask = Ask {
+            start: 0,
+            end: last + range,
+            step: 6 * resolution,
+            range,
+            function: Some(function),
+        };
         let plan = blocks.plan(&ask);
         assert_eq!(plan.len(), 1, "only one resolution answers");
         assert_eq!(plan[0].reader.meta().resolution_ms, resolution, "{function}");
@@ -190,9 +201,8 @@ fn check_downsampling(samples: &[(i64, f64)], resolution: i64) {
                     (min(&got), min(&expect))
                 }
                 "max_over_time" => {
-                    let max = |values: &[f64]| {
-                        values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
-                    };
+                    let max =
+                        |values: &[f64]| values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                     (max(&got), max(&expect))
                 }
                 // From the last sample before the window, so that no part of a window is missing.
@@ -206,7 +216,10 @@ fn check_downsampling(samples: &[(i64, f64)], resolution: i64) {
                     (from(points), from(samples))
                 }
             };
-            assert!((got - expect).abs() <= 1e-9 * expect.abs(), "{function} at {end}: {got}, not {expect}");
+            assert!(
+                (got - expect).abs() <= 1e-9 * expect.abs(),
+                "{function} at {end}: {got}, not {expect}"
+            );
         }
     }
 }
@@ -263,7 +276,13 @@ fn queries_that_need_samples_get_them_as_long_as_they_are_there() {
     };
     assert_eq!(maintain(&blocks, &policy, 32 * DAY, &never).unwrap().deleted, 2);
     assert_eq!(blocks.plan(&Ask { end: 20_000, ..Ask::default() }).len(), 1);
-    let ask = Ask { end: 30_000_000, step: MINUTE, range: HOUR_MS, function: Some("rate"), ..Ask::default() };
+    let ask = Ask {
+        end: 30_000_000,
+        step: MINUTE,
+        range: HOUR_MS,
+        function: Some("rate"),
+        ..Ask::default()
+    };
     assert_eq!(blocks.plan(&ask)[0].column, Column::Last);
     // Deletions reach downsampled points as well.
     blocks.delete(&[Matcher::equal("a", "1")], TimeRange { start: 0, end: 10_000_000 }).unwrap();
@@ -342,7 +361,9 @@ fn a_crash_at_any_change_leaves_the_blocks_before_or_the_one_after() {
             let expect = {
                 let blocks = place.open();
                 hours(&blocks, 4);
-                blocks.delete(&[Matcher::equal("job", "b")], TimeRange { start: 0, end: HOUR_MS }).unwrap();
+                blocks
+                    .delete(&[Matcher::equal("job", "b")], TimeRange { start: 0, end: HOUR_MS })
+                    .unwrap();
                 raw(&blocks)
             };
             let inner = Arc::clone(&place.store);

@@ -148,9 +148,7 @@ impl LocalStore {
 }
 
 fn is_temporary(path: &Path) -> bool {
-    path.file_name()
-        .and_then(|name| name.to_str())
-        .is_some_and(|name| name.starts_with(TEMPORARY))
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(TEMPORARY))
 }
 
 fn ignore_missing(error: io::Error) -> io::Result<()> {
@@ -194,7 +192,9 @@ impl BlockStore for LocalStore {
             if let Some(parent) = path.parent().filter(|&parent| parent != self.root) {
                 match fs::remove_dir(parent) {
                     Ok(()) => {}
-                    Err(_) => File::open(parent).and_then(|parent| parent.sync_all()).or_else(ignore_missing)?,
+                    Err(_) => File::open(parent)
+                        .and_then(|parent| parent.sync_all())
+                        .or_else(ignore_missing)?,
                 }
             }
             Ok(())
