@@ -11,11 +11,13 @@
 
 #![warn(missing_docs)]
 
+pub mod attribution;
 pub mod column;
 pub mod compare;
 pub mod detector;
 mod error;
 pub mod estimate;
+pub mod experiment;
 pub mod gbdt;
 pub mod monitor;
 pub mod multivariate;

@@ -1,6 +1,14 @@
 //! NannyML's own data and alerts. The files come from its wheel in the virtual environment that
 //! `make golden` makes; without it these tests say that they were left out.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    reason = "a test: it fails by panicking, compares exact answers and counts small numbers"
+)]
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;

@@ -21,7 +21,7 @@ fn square_distance(left: &[f64], right: &[f64]) -> f64 {
     left.iter().zip(right).map(|(x, y)| (x - y) * (x - y)).sum()
 }
 
-fn checked<'a>(rows: &'a [Vec<f64>], width: usize) -> Result<Vec<&'a [f64]>, Error> {
+fn checked(rows: &[Vec<f64>], width: usize) -> Result<Vec<&[f64]>, Error> {
     if rows.len() < 4 {
         return Err(Error::Empty("a side (four rows are the least)"));
     }

@@ -136,16 +136,16 @@ fn rotate(matrix: &mut [Vec<f64>], vectors: &mut [Vec<f64>], p: usize, q: usize)
     for row in matrix.iter_mut() {
         (row[p], row[q]) = (cos * row[p] - sin * row[q], sin * row[p] + cos * row[q]);
     }
-    for column in 0..matrix.len() {
-        let (x, y) = (matrix[p][column], matrix[q][column]);
-        matrix[p][column] = cos * x - sin * y;
-        matrix[q][column] = sin * x + cos * y;
-    }
+    turn(matrix, p, q, cos, sin);
     // Vectors stand in rows.
-    for column in 0..matrix.len() {
-        let (x, y) = (vectors[p][column], vectors[q][column]);
-        vectors[p][column] = cos * x - sin * y;
-        vectors[q][column] = sin * x + cos * y;
+    turn(vectors, p, q, cos, sin);
+}
+
+/// Turns two rows against each other.
+fn turn(rows: &mut [Vec<f64>], p: usize, q: usize, cos: f64, sin: f64) {
+    let (before, after) = rows.split_at_mut(q);
+    for (x, y) in before[p].iter_mut().zip(after[0].iter_mut()) {
+        (*x, *y) = (cos * *x - sin * *y, sin * *x + cos * *y);
     }
 }
 
