@@ -23,7 +23,8 @@ pub(super) fn local(table: &Path) -> anyhow::Result<Vec<PathBuf>> {
     }
     let mut live = Live::default();
     for name in in_order(&names) {
-        let bytes = std::fs::read(log.join(&name)).with_context(|| format!("cannot read {name}"))?;
+        let bytes =
+            std::fs::read(log.join(&name)).with_context(|| format!("cannot read {name}"))?;
         live.take(&name, Bytes::from(bytes))?;
     }
     Ok(live.files.into_iter().map(|file| table.join(file)).collect())
@@ -54,12 +55,10 @@ pub(super) async fn remote(
 fn in_order(names: &[String]) -> Vec<String> {
     let version = |name: &str| name.split('.').next().and_then(|digits| digits.parse::<u64>().ok());
     let checkpoint = |name: &str| name.contains(".checkpoint.") && name.ends_with(".parquet");
-    let newest = names.iter().filter(|name| checkpoint(name)).filter_map(|name| version(name)).max();
-    let mut parts: Vec<String> = names
-        .iter()
-        .filter(|name| checkpoint(name) && version(name) == newest)
-        .cloned()
-        .collect();
+    let newest =
+        names.iter().filter(|name| checkpoint(name)).filter_map(|name| version(name)).max();
+    let mut parts: Vec<String> =
+        names.iter().filter(|name| checkpoint(name) && version(name) == newest).cloned().collect();
     let mut commits: Vec<String> = names
         .iter()
         .filter(|name| name.ends_with(".json") && version(name).is_some())

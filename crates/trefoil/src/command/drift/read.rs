@@ -94,9 +94,8 @@ fn text_or_ipc<R: Read + Seek + std::io::BufRead>(
 ) -> anyhow::Result<Vec<RecordBatch>> {
     match format {
         Format::Csv(separator) => {
-            let format = arrow_csv::reader::Format::default()
-                .with_header(true)
-                .with_delimiter(separator);
+            let format =
+                arrow_csv::reader::Format::default().with_header(true).with_delimiter(separator);
             let (schema, _) = format.infer_schema(open()?, Some(INFER_ROWS))?;
             let schema = Arc::new(lenient(&schema));
             let build = |schema: Arc<Schema>| -> anyhow::Result<Vec<RecordBatch>> {
@@ -147,7 +146,8 @@ fn aligned(batch: &RecordBatch, schema: &Arc<Schema>) -> anyhow::Result<RecordBa
             None => arrow::array::new_null_array(field.data_type(), batch.num_rows()),
         });
     }
-    let nullable = |field: &Arc<arrow::datatypes::Field>| field.as_ref().clone().with_nullable(true);
+    let nullable =
+        |field: &Arc<arrow::datatypes::Field>| field.as_ref().clone().with_nullable(true);
     let schema = Schema::new(schema.fields().iter().map(nullable).collect::<Vec<_>>());
     Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
 }

@@ -117,7 +117,8 @@ fn is_table(name: &str) -> bool {
 
 /// `*` within a name, `**` across directories, `?` one character.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (pattern, name): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), name.chars().collect());
     // One row of the table of all prefixes: whether the pattern so far matches the name so far.
     let mut row = vec![false; name.len() + 1];
     row[0] = true;
@@ -142,8 +143,8 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
             }
         } else {
             for end in 1..=name.len() {
-                let same = pattern[at] == name[end - 1]
-                    || (pattern[at] == '?' && name[end - 1] != '/');
+                let same =
+                    pattern[at] == name[end - 1] || (pattern[at] == '?' && name[end - 1] != '/');
                 next[end] = same && row[end - 1];
             }
         }
