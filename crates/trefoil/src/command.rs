@@ -1,6 +1,7 @@
 //! The small commands.
 
 pub(crate) mod check;
+pub(crate) mod drift;
 pub(crate) mod load;
 pub(crate) mod query;
 pub(crate) mod service;

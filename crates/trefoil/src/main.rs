@@ -43,6 +43,8 @@ enum Command {
     Query(command::query::Args),
     /// Check configuration files.
     Check(command::check::Args),
+    /// Compare two tables: drift, data quality and model performance.
+    Drift(Box<command::drift::Args>),
     /// Send traffic to the fraud-detection API.
     Load(services::load::LoadOptions),
     /// Run one of the reference services.
@@ -82,6 +84,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args).await,
         Command::Query(args) => command::query::run(args).await,
         Command::Check(args) => command::check::run(&args),
+        Command::Drift(args) => command::drift::run(*args).await,
         Command::Load(options) => command::load::run(options).await,
         Command::Service(args) => command::service::run(args).await,
         Command::Docs => {

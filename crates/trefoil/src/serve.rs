@@ -15,6 +15,7 @@ use crate::config::{self, RawConfig};
 use crate::stop;
 
 pub(crate) use listeners::{Listeners, Taken};
+pub(crate) use scraping::Scraping;
 pub(crate) use server::Server;
 
 /// Arguments of `trefoil serve`.

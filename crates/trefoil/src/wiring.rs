@@ -1,6 +1,8 @@
 //! How the parts are joined. Each declares what it needs from outside as a small trait of its own;
 //! here these meet what provides it. This file is the architecture in code.
 
+pub(crate) mod prometheus;
+pub(crate) mod rules;
 pub(crate) mod series;
 
 use std::collections::VecDeque;
@@ -18,8 +20,10 @@ use storage::{AppendError, Store};
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use tokio_util::sync::CancellationToken;
+use tsdb::Tsdb;
 
 use crate::memory::{self, Shares};
+use series::MetricsSource;
 
 /// What ingest hands its rows to: the store.
 #[derive(Debug)]
@@ -64,21 +68,31 @@ impl storage::Decode for Decoders {
     }
 }
 
-/// What queries ask: the store's tables.
+/// What queries ask: the store's tables, and the samples of metrics.
 #[derive(Debug)]
-pub(crate) struct StoreTables(pub(crate) Arc<Store>);
+pub(crate) struct StoreTables {
+    pub(crate) store: Arc<Store>,
+    pub(crate) tsdb: Arc<Tsdb>,
+}
+
+/// The table of samples.
+const METRICS: &str = "metrics";
 
 impl query::Tables for StoreTables {
     fn names(&self) -> Vec<&'static str> {
-        Table::ALL.iter().map(|table| table.as_str()).collect()
+        Table::ALL.iter().map(|table| table.as_str()).chain([METRICS]).collect()
     }
 
     fn table(&self, name: &str, tenant: &Tenant) -> Option<Arc<dyn TableProvider>> {
-        Some(self.0.snapshot(Table::parse(name)?, tenant))
+        if name == METRICS {
+            let (tsdb, tenant) = (Arc::clone(&self.tsdb), tenant.clone());
+            return Some(query::samples_table(Arc::new(MetricsSource { tsdb, tenant })));
+        }
+        Some(self.store.snapshot(Table::parse(name)?, tenant))
     }
 
     fn over(&self, name: &str, batches: Vec<RecordBatch>) -> Option<Arc<dyn TableProvider>> {
-        Some(self.0.tail_provider(Table::parse(name)?, batches))
+        Some(self.store.tail_provider(Table::parse(name)?, batches))
     }
 }
 

@@ -1,70 +1,180 @@
-//! The part of the server that is about metrics: the engine and what writes to it and asks it.
+//! The part of the server that is about metrics: the engine, what writes to it and what asks it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use api::prometheus::Prometheus;
+use api::prometheus::outside::RuntimeInfo;
 use axum::Router;
+use ingest::forward::{Forwarder, Forwarding};
+use ingest::otlp::metrics::{DeltaLimits, OtlpMetrics, Translation};
+use promql::control::Limits;
+use promql::engine::{Engine, Options as EngineOptions};
 use stdx::clock::Clock;
+use stdx::memory::Budget;
 use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
+use tsdb::store::LocalStore;
 
-use super::scraping::{Scraping, reload_on_hangup};
+use super::scraping::{Scraping, Setup, reload_on_hangup};
 use crate::config::Config;
 use crate::memory::Shares;
-use crate::wiring::series::MetricsSink;
+use crate::wiring::prometheus::{Evaluated, Process, Scraped, Store};
+use crate::wiring::rules::{RuleQuery, RuleSink};
+use crate::wiring::series::{MetricsSink, ReadSource};
 
 /// The engine with its protocols.
 #[derive(Debug, Clone)]
 pub(super) struct Metrics {
     pub(super) tsdb: Arc<Tsdb>,
     receiver: ingest::MetricReceiver,
+    otlp: OtlpMetrics,
     scraping: Arc<Scraping>,
+    engine: Engine,
+    limits: Limits,
+    requests: Budget,
+    runtime: RuntimeInfo,
+    clock: Clock,
 }
 
 impl Metrics {
-    /// Opens the engine and replays its log.
+    /// Opens the engine, replays its log and starts what `prometheus.yml` says.
     pub(super) async fn open(
         config: &Config,
         shares: &Shares,
         clock: &Clock,
         stopping: &CancellationToken,
     ) -> anyhow::Result<Metrics> {
-        let options = options(config, shares);
-        let opening = clock.clone();
-        let tsdb = tokio::task::spawn_blocking(move || Tsdb::open(options, opening)).await?;
-        let tsdb = Arc::new(tsdb.context("cannot open the store of metrics")?);
-        let sink = Arc::new(MetricsSink(Arc::clone(&tsdb)));
-        let mut options = ingest::MetricReceiverOptions::new(
-            sink.clone(),
-            shares.requests.clone(),
-            clock.clone(),
-        );
-        options.body_timeout = config.ingest.body_timeout;
-        let path = config.metrics.prometheus.clone();
+        let tsdb = open_tsdb(config, shares, clock).await?;
+        let engine = Engine::new(EngineOptions {
+            lookback: milliseconds(config.query.lookback),
+            ..EngineOptions::default()
+        });
+        let limits = Limits {
+            timeout: config.query.timeout,
+            max_samples: config.query.samples_max as u64,
+            memory: shares.queries.clone(),
+        };
+        let forwarder = Forwarder::start(&[], &forwarding_of_nothing(config, shares, clock))?;
+        let sink = Arc::new(Forwarding {
+            sink: Arc::new(MetricsSink(Arc::clone(&tsdb))),
+            forwarder: parking_lot::RwLock::new(Arc::new(forwarder)),
+        });
         let memory = shares.requests.clone();
-        let scraping = Arc::new(Scraping::start(path, sink, memory, clock.clone()).await?);
+        let query = RuleQuery {
+            tsdb: Arc::clone(&tsdb),
+            engine: engine.clone(),
+            language: promql::parser::Options::default(),
+            limits: limits.clone(),
+        };
+        let setup = Setup {
+            path: config.metrics.prometheus.clone(),
+            directory: config.data_dir.join("forward"),
+            sink: sink.clone(),
+            memory: memory.clone(),
+            query: Arc::new(query),
+            append: Arc::new(RuleSink { sink: sink.clone(), memory: memory.clone() }),
+            clock: clock.clone(),
+            seed: u64::from(uuid::Uuid::new_v4().as_fields().0),
+        };
+        let scraping = Arc::new(Scraping::start(setup).await?);
         reload_on_hangup(&scraping, stopping)?;
+        let mut options = ingest::MetricReceiverOptions::new(sink, memory.clone(), clock.clone());
+        options.body_timeout = config.ingest.body_timeout;
         let receiver = ingest::MetricReceiver::new(options);
-        Ok(Metrics { tsdb, receiver, scraping })
+        let otlp =
+            OtlpMetrics::new(receiver.clone(), Translation::default(), DeltaLimits::default());
+        let runtime = runtime(config, shares, clock);
+        let clock = clock.clone();
+        let requests = memory;
+        Ok(Metrics { tsdb, receiver, otlp, scraping, engine, limits, requests, runtime, clock })
     }
 
-    /// Prometheus's HTTP API, under whatever prefix it is mounted.
-    pub(super) fn router(&self, auth: &api::Auth) -> Router {
-        ingest::remote::router(self.receiver.clone()).layer(api::AuthLayer::http(auth.clone()))
+    /// What OTLP's receivers hand metrics to.
+    pub(super) fn otlp(&self) -> OtlpMetrics {
+        self.otlp.clone()
+    }
+
+    /// Prometheus's HTTP API, what takes samples in included, under whatever prefix it is mounted.
+    pub(super) fn router(&self, auth: &api::Auth, own_metrics: &api::Metrics) -> Router {
+        let process = Process {
+            scraping: Arc::clone(&self.scraping),
+            runtime: self.runtime.clone(),
+            own_metrics: Arc::clone(own_metrics),
+            handle: tokio::runtime::Handle::current(),
+        };
+        let store = Store { tsdb: Arc::clone(&self.tsdb), clock: self.clock.clone() };
+        let mut prometheus = Prometheus::new(Arc::new(store), self.clock.clone());
+        prometheus.targets = Arc::new(Scraped(Arc::clone(&self.scraping)));
+        prometheus.rules = Arc::new(Evaluated(Arc::clone(&self.scraping)));
+        prometheus.server = Arc::new(process);
+        prometheus.engine = self.engine.clone();
+        prometheus.limits = self.limits.clone();
+        prometheus.admin = true;
+        prometheus.lifecycle = true;
+        prometheus.auth = auth.clone();
+        let source = Arc::new(ReadSource(Arc::clone(&self.tsdb)));
+        let own_metrics = Arc::clone(own_metrics);
+        let closed = ingest::remote::router(self.receiver.clone())
+            .merge(ingest::remote::read_router(source, self.requests.clone(), Default::default()))
+            .merge(ingest::push::router(self.receiver.clone(), Default::default()))
+            .merge(ingest::otlp::http::metrics_router(self.otlp.clone()))
+            .route("/metrics", axum::routing::get(move || async move { own_metrics() }))
+            .layer(api::AuthLayer::http(auth.clone()));
+        api::prometheus::router(prometheus).merge(closed)
     }
 
     /// Writes all that waits to the log. Requests are refused from here on.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
-        self.scraping.manager().stop().await;
+        self.scraping.stop().await;
         tokio::task::spawn_blocking(move || self.tsdb.shutdown()).await?;
         Ok(())
     }
 }
 
-fn options(config: &Config, shares: &Shares) -> tsdb::Options {
-    let mut options = tsdb::Options::new(config.data_dir.join("metrics"));
+async fn open_tsdb(config: &Config, shares: &Shares, clock: &Clock) -> anyhow::Result<Arc<Tsdb>> {
+    let directory = config.data_dir.join("metrics");
+    let mut options = tsdb::Options::new(&directory);
     options.memory = shares.metrics.clone();
+    options.cache_bytes = shares.cache_bytes;
     options.late_window = config.metrics.out_of_order_window;
     options.series_max_per_tenant = config.metrics.series_max;
-    options
+    let clock = clock.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let blocks = LocalStore::open(directory.join("blocks"))?;
+        anyhow::Ok(Tsdb::open(options, Arc::new(blocks), clock)?)
+    });
+    Ok(Arc::new(opened.await?.context("cannot open the store of metrics")?))
+}
+
+fn forwarding_of_nothing(
+    config: &Config,
+    shares: &Shares,
+    clock: &Clock,
+) -> ingest::forward::Setup {
+    ingest::forward::Setup {
+        directory: config.data_dir.join("forward"),
+        clock: clock.clone(),
+        seed: 0,
+        memory: shares.requests.clone(),
+        external_labels: model::metric::Labels::empty(),
+        options: ingest::forward::Options::default(),
+    }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn runtime(config: &Config, shares: &Shares, clock: &Clock) -> RuntimeInfo {
+    let age = config.metrics.retention.age.map(|age| format!("{}h", age.as_secs() / 3_600));
+    RuntimeInfo {
+        start: clock.now(),
+        directory: config.data_dir.display().to_string(),
+        threads: std::thread::available_parallelism().map_or(0, |cores| cores.get() as u64),
+        memory_bytes_limit: shares.limit_bytes as u64,
+        retention: age.unwrap_or_default(),
+        ..RuntimeInfo::default()
+    }
 }

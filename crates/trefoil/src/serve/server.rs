@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use ingest::otlp::metrics::OtlpMetrics;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use model::Tenant;
 use stdx::clock::Clock;
@@ -16,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::level_filters::LevelFilter;
+use tsdb::Tsdb;
 
 use super::Listeners;
 use super::metrics::Metrics;
@@ -56,7 +58,7 @@ impl Server {
         let store = Arc::new(open_store(&config, &shares, &clock).await?);
         let metrics = Metrics::open(&config, &shares, &clock, &stopping).await?;
         let auth = auth(&config, &own_key);
-        let engine = engine(&config, &shares, &store, &clock)?;
+        let engine = engine(&config, &shares, &store, &metrics.tsdb, &clock)?;
         let status = Arc::new(ProcessStatus::new(
             Arc::clone(&store),
             endpoints.clone(),
@@ -65,18 +67,20 @@ impl Server {
             clock.clone(),
             stopping.clone(),
         ));
-        observe_every_second(&status, &recorder, &stopping);
+        observe_every_second(&status, &metrics.tsdb, &recorder, &stopping);
         let tail = StoreTail { store: Arc::clone(&store), stopping: stopping.clone() };
+        let own_metrics: api::Metrics = Arc::new(move || recorder.render());
         let api = api::Api {
             engine,
             status,
             tail: Arc::new(tail),
             auth: auth.clone(),
-            metrics: Arc::new(move || recorder.render()),
+            metrics: Arc::clone(&own_metrics),
             clock: clock.clone(),
         };
-        let receiver = receiver(&config, &shares, &store, clock);
-        let listening = serve_all(listeners, api, &receiver, &metrics, &auth, &stopping)?;
+        let prometheus = metrics.router(&auth, &own_metrics);
+        let receiver = receiver(&config, &shares, &store, metrics.otlp(), clock);
+        let listening = serve_all(listeners, api, &receiver, &prometheus, &auth, &stopping)?;
         note_addresses(&config.data_dir, &endpoints)?;
         tracing::info!(address = endpoints.main, data_dir = %config.data_dir.display(), "ready");
         Ok(Server { store, metrics, endpoints, stopping, listening, telemetry })
@@ -221,6 +225,7 @@ fn engine(
     config: &Config,
     shares: &Shares,
     store: &Arc<Store>,
+    tsdb: &Arc<Tsdb>,
     clock: &Clock,
 ) -> anyhow::Result<query::Engine> {
     let mut options = query::Options::new(shares.queries.clone());
@@ -234,7 +239,7 @@ fn engine(
         memory_bytes: shares.queries.limit_bytes(),
     };
     options.clock = clock.clone();
-    let tables = Arc::new(StoreTables(Arc::clone(store)));
+    let tables = Arc::new(StoreTables { store: Arc::clone(store), tsdb: Arc::clone(tsdb) });
     query::Engine::new(options, tables).context("cannot start the query engine")
 }
 
@@ -249,26 +254,31 @@ fn receiver(
     config: &Config,
     shares: &Shares,
     store: &Arc<Store>,
+    metrics: OtlpMetrics,
     clock: Clock,
 ) -> ingest::Receiver {
     let sink = Arc::new(StoreSink(Arc::clone(store)));
     let mut options = ingest::ReceiverOptions::new(sink, shares.requests.clone(), clock);
     options.limits = config.ingest.limits.clone();
+    options.metrics = Some(metrics);
     options.body_timeout = config.ingest.body_timeout;
     ingest::Receiver::new(options)
 }
 
 fn observe_every_second(
     status: &Arc<ProcessStatus>,
+    tsdb: &Arc<Tsdb>,
     metrics: &PrometheusHandle,
     stopping: &CancellationToken,
 ) {
-    let (status, metrics) = (Arc::clone(status), metrics.clone());
+    let (status, tsdb) = (Arc::clone(status), Arc::clone(tsdb));
+    let metrics = metrics.clone();
     stdx::task::spawn("observe", stopping, async move {
         let mut second = tokio::time::interval(Duration::from_secs(1));
         loop {
             second.tick().await;
             status.observe();
+            tsdb.report();
             metrics.run_upkeep();
         }
     });
@@ -278,7 +288,7 @@ fn serve_all(
     listeners: Listeners,
     api: api::Api,
     receiver: &ingest::Receiver,
-    metrics: &Metrics,
+    prometheus: &Router,
     auth: &api::Auth,
     stopping: &CancellationToken,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
@@ -295,7 +305,7 @@ fn serve_all(
     };
     let main = sdk::add_tracing_middleware(api::router(api), &options)
         .merge(otlp())
-        .nest("/prometheus", metrics.router(auth));
+        .nest("/prometheus", prometheus.clone());
     let mut listening = vec![serve_http("main", listeners.main, main, stopping)];
     if let Some(listener) = listeners.otlp_http {
         let healthy = || async { "ok" };
@@ -305,7 +315,7 @@ fn serve_all(
         listening.push(serve_http("otlp_http", listener, router, stopping));
     }
     if let Some(listener) = listeners.prometheus {
-        listening.push(serve_http("prometheus", listener, metrics.router(auth), stopping));
+        listening.push(serve_http("prometheus", listener, prometheus.clone(), stopping));
     }
     if let Some(listener) = listeners.otlp_grpc {
         let router =

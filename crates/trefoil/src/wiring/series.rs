@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use model::Tenant;
-use model::metric::Labels;
+use model::metric::{Float, HistogramSample, Labels, Matcher};
 use promql::control::Control;
 use promql::source::{Points, Select, SeriesSet, SeriesSource, SourceError};
 use tokio::sync::oneshot;
@@ -121,6 +121,111 @@ impl SeriesSet for Selected {
         }));
         result
     }
+}
+
+/// The same samples as a table.
+impl query::Samples for MetricsSource {
+    fn select(
+        &self,
+        matchers: Vec<Matcher>,
+        start: i64,
+        end: i64,
+    ) -> Result<Arc<dyn query::SampleSet>, String> {
+        let query = tsdb::Query { matchers, start, end, ..tsdb::Query::default() };
+        let selection = self.tsdb.select(&self.tenant, &query);
+        Ok(Arc::new(Selected(selection.map_err(|error| error.to_string())?)))
+    }
+}
+
+impl query::SampleSet for Selected {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn labels(&self, index: usize) -> &Labels {
+        self.0.labels(index)
+    }
+
+    fn read(&self, index: usize, into: &mut query::SampleColumns) -> Result<(), String> {
+        let mut read = tsdb::Points {
+            timestamps: std::mem::take(&mut into.timestamps),
+            values: std::mem::take(&mut into.values),
+            ..tsdb::Points::default()
+        };
+        let result = self.0.read(index, &mut read).map_err(|error| error.to_string());
+        let of = |point: &tsdb::HistogramPoint| {
+            (point.timestamp, point.histogram.count, point.histogram.sum)
+        };
+        into.histograms.clear();
+        into.histograms.extend(read.histograms.iter().map(of));
+        (into.timestamps, into.values) = (read.timestamps, read.values);
+        result
+    }
+}
+
+/// What remote read reads: any tenant's series.
+#[derive(Debug)]
+pub(crate) struct ReadSource(pub(crate) Arc<Tsdb>);
+
+impl ingest::remote::ReadSource for ReadSource {
+    fn select(
+        &self,
+        tenant: &Tenant,
+        query: &ingest::remote::ReadQuery,
+    ) -> Result<Box<dyn ingest::remote::ReadSeries>, ingest::remote::ReadError> {
+        let query = tsdb::Query {
+            matchers: query.matchers.clone(),
+            start: query.start,
+            end: query.end,
+            ..tsdb::Query::default()
+        };
+        let selection = self.0.select(tenant, &query).map_err(unavailable)?;
+        let mut order: Vec<usize> = (0..selection.len()).collect();
+        order.sort_by(|&a, &b| selection.labels(a).cmp(selection.labels(b)));
+        Ok(Box::new(InOrder { selection, order }))
+    }
+}
+
+struct InOrder {
+    selection: tsdb::Selection,
+    order: Vec<usize>,
+}
+
+impl ingest::remote::ReadSeries for InOrder {
+    fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    fn labels(&self, index: usize) -> Labels {
+        self.selection.labels(self.order[index]).clone()
+    }
+
+    fn read(
+        &self,
+        index: usize,
+        points: &mut ingest::remote::ReadPoints,
+    ) -> Result<(), ingest::remote::ReadError> {
+        let mut read = tsdb::Points::default();
+        self.selection.read(self.order[index], &mut read).map_err(unavailable)?;
+        let starts = read.starts.iter().copied().chain(std::iter::repeat(0));
+        let floats = read.timestamps.iter().zip(&read.values).zip(starts);
+        points.floats.extend(floats.map(|((&timestamp, &value), start)| Float {
+            timestamp,
+            value,
+            start,
+        }));
+        points.histograms.extend(read.histograms.into_iter().map(|point| HistogramSample {
+            timestamp: point.timestamp,
+            start: point.start,
+            histogram: Arc::unwrap_or_clone(point.histogram),
+        }));
+        Ok(())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unavailable(error: tsdb::Error) -> ingest::remote::ReadError {
+    ingest::remote::ReadError::Unavailable(error.to_string())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -111,7 +111,7 @@ mod tests {
             .iter()
             .map(|row| row.iter().map(crate::command::query::cell).collect())
             .collect();
-        assert_eq!(rows, expect.iter().map(<[&str; 3]>::to_vec).collect::<Vec<_>>());
+        assert_eq!(rows, expect.iter().map(|row| row.to_vec()).collect::<Vec<_>>());
     }
 
     #[test]
