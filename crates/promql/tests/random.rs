@@ -74,52 +74,54 @@ fn scalar() -> impl Strategy<Value = String> {
     .prop_map(str::to_owned)
 }
 
+const RANGE_FUNCTIONS: [&str; 22] = [
+    "rate",
+    "increase",
+    "delta",
+    "irate",
+    "idelta",
+    "resets",
+    "changes",
+    "deriv",
+    "sum_over_time",
+    "avg_over_time",
+    "min_over_time",
+    "max_over_time",
+    "count_over_time",
+    "last_over_time",
+    "first_over_time",
+    "stddev_over_time",
+    "stdvar_over_time",
+    "mad_over_time",
+    "present_over_time",
+    "absent_over_time",
+    "ts_of_max_over_time",
+    "ts_of_last_over_time",
+];
+
+const FUNCTIONS: [&str; 16] = [
+    "abs",
+    "ceil",
+    "exp",
+    "ln",
+    "sgn",
+    "sqrt",
+    "hour",
+    "days_in_month",
+    "absent",
+    "timestamp",
+    "histogram_count",
+    "histogram_sum",
+    "histogram_avg",
+    "histogram_stddev",
+    "-",
+    "round",
+];
+
 fn vector() -> impl Strategy<Value = String> {
-    let range_functions = vec![
-        "rate",
-        "increase",
-        "delta",
-        "irate",
-        "idelta",
-        "resets",
-        "changes",
-        "deriv",
-        "sum_over_time",
-        "avg_over_time",
-        "min_over_time",
-        "max_over_time",
-        "count_over_time",
-        "last_over_time",
-        "first_over_time",
-        "stddev_over_time",
-        "stdvar_over_time",
-        "mad_over_time",
-        "present_over_time",
-        "absent_over_time",
-        "ts_of_max_over_time",
-        "ts_of_last_over_time",
-    ];
-    let functions = vec![
-        "abs",
-        "ceil",
-        "exp",
-        "ln",
-        "sgn",
-        "sqrt",
-        "hour",
-        "days_in_month",
-        "absent",
-        "timestamp",
-        "histogram_count",
-        "histogram_sum",
-        "histogram_avg",
-        "histogram_stddev",
-        "-",
-        "round",
-    ];
     let leaf = prop_oneof![
         4 => selector(),
-        4 => (prop::sample::select(range_functions), matrix())
+        4 => (prop::sample::select(&RANGE_FUNCTIONS[..]), matrix())
             .prop_map(|(function, range)| format!("{function}({range})")),
         1 => (scalar(), matrix()).prop_map(|(q, range)| format!("quantile_over_time({q}, {range})")),
         1 => (matrix(), scalar()).prop_map(|(range, t)| format!("predict_linear({range}, {t})")),
@@ -171,7 +173,7 @@ fn vector() -> impl Strategy<Value = String> {
     let chosen = vec!["topk", "bottomk", "limitk", "quantile", "limit_ratio"];
     leaf.prop_recursive(4, 24, 3, move |inner| {
         prop_oneof![
-            (prop::sample::select(functions.clone()), inner.clone())
+            (prop::sample::select(&FUNCTIONS[..]), inner.clone())
                 .prop_map(|(function, arg)| format!("{function}({arg})")),
             (inner.clone(), prop::sample::select(operators.clone()), inner.clone())
                 .prop_map(|(left, op, right)| format!("({left}) {op} ({right})")),

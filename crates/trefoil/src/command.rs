@@ -5,6 +5,7 @@ pub(crate) mod drift;
 pub(crate) mod load;
 pub(crate) mod query;
 pub(crate) mod service;
+pub(crate) mod test;
 
 use std::io::Write as _;
 

@@ -45,6 +45,8 @@ enum Command {
     Check(command::check::Args),
     /// Compare two tables: drift, data quality and model performance.
     Drift(Box<command::drift::Args>),
+    /// Run unit tests of rules.
+    Test(command::test::Args),
     /// Send traffic to the fraud-detection API.
     Load(services::load::LoadOptions),
     /// Run one of the reference services.
@@ -85,6 +87,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Query(args) => command::query::run(args).await,
         Command::Check(args) => command::check::run(&args),
         Command::Drift(args) => command::drift::run(*args).await,
+        Command::Test(args) => command::test::run(args).await,
         Command::Load(options) => command::load::run(options).await,
         Command::Service(args) => command::service::run(args).await,
         Command::Docs => {

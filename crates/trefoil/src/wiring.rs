@@ -2,6 +2,7 @@
 //! here these meet what provides it. This file is the architecture in code.
 
 pub(crate) mod prometheus;
+pub(crate) mod rule_tests;
 pub(crate) mod rules;
 pub(crate) mod series;
 

@@ -8,6 +8,7 @@ use model::metric::Matcher;
 use promql::duration::parse_duration;
 use promql::parser::parse_selector;
 use promql::text::quote;
+use stdx::clock::UnixNanos;
 
 use super::envelope::ApiError;
 use super::outside::Selection;
@@ -202,6 +203,13 @@ pub(super) fn parse_time(text: &str) -> Result<i64, String> {
 }
 
 /// `2015-07-01T20:10:51.781Z`, `…+01:00`. Milliseconds.
+/// As Prometheus writes times: fractions without zeros at their end.
+pub(super) fn rfc3339(time: UnixNanos) -> String {
+    let text = crate::rfc3339(time);
+    let bare = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
+    if text.contains('.') { format!("{bare}Z") } else { text }
+}
+
 fn parse_rfc3339(text: &str) -> Option<i64> {
     let number = |range: std::ops::Range<usize>| -> Option<i64> {
         let digits = text.get(range)?;

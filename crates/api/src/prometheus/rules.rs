@@ -32,8 +32,8 @@ fn alert_json(alert: &Alert) -> AlertJson<'_> {
         labels: LabelsJson(&alert.labels),
         annotations: LabelsJson(&alert.annotations),
         state: alert.state,
-        active_at: alert.active_at.map(crate::rfc3339),
-        keep_firing_since: alert.keep_firing_since.map(crate::rfc3339),
+        active_at: alert.active_at.map(super::params::rfc3339),
+        keep_firing_since: alert.keep_firing_since.map(super::params::rfc3339),
         value: exponent(alert.value),
     }
 }

@@ -67,10 +67,10 @@ struct RuntimeJson {
 pub(super) async fn runtime(State(api): State<Prometheus>) -> Answer {
     let info = api.server.runtime();
     success(&RuntimeJson {
-        start_time: crate::rfc3339(info.start),
+        start_time: super::params::rfc3339(info.start),
         directory: info.directory,
         hostname: info.hostname,
-        server_time: crate::rfc3339(api.clock.now()),
+        server_time: super::params::rfc3339(api.clock.now()),
         reload_config_success: info.config_loaded,
         last_config_time: time_json(info.config_loaded_at),
         corruption_count: 0,

@@ -16,7 +16,7 @@ use super::params::{Params, whole_number};
 
 /// A time as Go writes it; no time is the beginning of its calendar.
 pub(super) fn time_json(time: Option<UnixNanos>) -> String {
-    time.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), crate::rfc3339)
+    time.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), super::params::rfc3339)
 }
 
 #[derive(Serialize)]

@@ -71,8 +71,7 @@ impl Parser {
                 // A `!` or a quote inside a word is part of it.
                 self.at = word_start;
                 let word = self.take_while(|c| !c.is_whitespace());
-                let matcher =
-                    if word.contains('*') { Matcher::Pattern } else { Matcher::Words };
+                let matcher = if word.contains('*') { Matcher::Pattern } else { Matcher::Words };
                 Ok((!word.is_empty()).then(|| term(matcher(word))))
             }
         }

@@ -7,12 +7,13 @@ use anyhow::Context as _;
 
 use crate::command::{print, say_error};
 use crate::config;
+use crate::wiring::rule_tests::MemoryStage;
 
 /// Arguments of `trefoil check`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Configuration files of the server, or `prometheus.yml` files; which one it is is seen by
-    /// the file's keys.
+    /// Configuration files of the server, `prometheus.yml` files or files of rules; which one it
+    /// is is seen by the file's keys.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -22,6 +23,7 @@ pub(crate) struct Args {
 enum Kind {
     Server,
     Prometheus,
+    Rules,
 }
 
 /// Says of each file whether it is good, and what is wrong where.
@@ -49,6 +51,7 @@ fn check(path: &Path) -> anyhow::Result<bool> {
             Ok(true)
         }
         Kind::Prometheus => Ok(prometheus(path)),
+        Kind::Rules => Ok(rules(path)),
     }
 }
 
@@ -61,7 +64,23 @@ fn prometheus(path: &Path) -> bool {
     for failure in &verdict.failures {
         say_error(&anyhow::anyhow!("{}", failure.trim_start()));
     }
-    verdict.failures.is_empty()
+    let mut good = verdict.failures.is_empty();
+    for path in &verdict.rule_files {
+        good &= rules(path);
+    }
+    good
+}
+
+/// As `promtool check rules` says it.
+fn rules(path: &Path) -> bool {
+    let language = MemoryStage::default();
+    let strictness = alert::rule_file::Strictness::default();
+    let (lines, failures) = alert::rule_file::check_file(path, &language, strictness);
+    print(&(lines.join("\n") + "\n"));
+    if !failures.is_empty() {
+        say_error(&anyhow::anyhow!("{}", failures.join("\n")));
+    }
+    failures.is_empty()
 }
 
 /// By the first key that only one of them has; a file without any is the server's.
@@ -77,8 +96,17 @@ fn kind_of(text: &str) -> Kind {
         "otlp",
         "runtime",
     ];
-    let mut keys = text.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key);
-    if keys.any(|key| PROMETHEUS.contains(&key)) { Kind::Prometheus } else { Kind::Server }
+    let has = |keys: &[&str]| {
+        let mut found = text.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key);
+        found.any(|key| keys.contains(&key))
+    };
+    if has(&PROMETHEUS) {
+        Kind::Prometheus
+    } else if has(&["groups"]) {
+        Kind::Rules
+    } else {
+        Kind::Server
+    }
 }
 
 #[cfg(test)]
@@ -92,6 +120,7 @@ mod tests {
             ("", Kind::Server),
             ("# jobs\nglobal:\n  scrape_interval: 1s\n", Kind::Prometheus),
             ("scrape_configs: []\n", Kind::Prometheus),
+            ("groups:\n- name: g\n", Kind::Rules),
         ] {
             assert_eq!(kind_of(text), expect, "{text}");
         }

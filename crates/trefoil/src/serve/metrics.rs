@@ -133,6 +133,20 @@ impl Metrics {
     }
 }
 
+/// Shows how the engine is among the process's own metrics.
+pub(super) fn report(tsdb: &Tsdb) {
+    let stats = tsdb.stats();
+    let gauges = [
+        ("trefoil_tsdb_tenants", stats.tenants),
+        ("trefoil_tsdb_head_series", stats.series),
+        ("trefoil_tsdb_head_bytes", stats.head_bytes),
+        ("trefoil_tsdb_exemplars", stats.exemplars),
+    ];
+    for (name, value) in gauges {
+        metrics::gauge!(name).set(value as f64);
+    }
+}
+
 async fn open_tsdb(config: &Config, shares: &Shares, clock: &Clock) -> anyhow::Result<Arc<Tsdb>> {
     let directory = config.data_dir.join("metrics");
     let mut options = tsdb::Options::new(&directory);

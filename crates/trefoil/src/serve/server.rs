@@ -20,7 +20,7 @@ use tracing::level_filters::LevelFilter;
 use tsdb::Tsdb;
 
 use super::Listeners;
-use super::metrics::Metrics;
+use super::metrics::{Metrics, report};
 use crate::config::{Config, Telemetry};
 use crate::memory::Shares;
 use crate::wiring::{Decoders, Place, ProcessStatus, StoreSink, StoreTables, StoreTail};
@@ -278,7 +278,7 @@ fn observe_every_second(
         loop {
             second.tick().await;
             status.observe();
-            tsdb.report();
+            report(&tsdb);
             metrics.run_upkeep();
         }
     });
