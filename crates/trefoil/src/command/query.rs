@@ -45,7 +45,7 @@ pub(crate) struct Args {
 /// Languages.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Language {
-    /// SQL over the tables `spans` and `logs`.
+    /// SQL over the tables `spans`, `logs` and `metrics`.
     Sql,
     /// `PromQL` over the metrics.
     Promql,

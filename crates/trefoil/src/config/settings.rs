@@ -197,8 +197,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "metrics.out_of_order_window",
         Kind::Duration,
         "30m",
-        "Samples may be this much older than the newest of their series. `0s` refuses them, as \
-         Prometheus does by default.",
+        "Samples that come out of order may be this much older than the tenant's newest. `0s` \
+         refuses them, as Prometheus does by default.",
     ),
     setting(
         "storage.url",
@@ -305,7 +305,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "retention.metrics.five_minutes_after",
         Kind::OptionalDuration,
         "off",
-        "Samples older than this are kept as one a series and five minutes.",
+        "Samples older than this are kept as one a series and five minutes, with their sum, \
+         count, least, greatest and last value.",
     ),
     setting(
         "retention.metrics.one_hour_after",

@@ -8,13 +8,14 @@ use api::prometheus::Prometheus;
 use api::prometheus::outside::RuntimeInfo;
 use axum::Router;
 use ingest::forward::{Forwarder, Forwarding};
-use ingest::otlp::metrics::{DeltaLimits, OtlpMetrics, Translation};
+use ingest::otlp::metrics::{DeltaLimits, DeltaPolicy, OtlpMetrics, Translation};
 use promql::control::Limits;
 use promql::engine::{Engine, Options as EngineOptions};
 use stdx::clock::Clock;
 use stdx::memory::Budget;
 use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
+use tsdb::compact::{Policy, SelectorRetention};
 use tsdb::store::LocalStore;
 
 use super::scraping::{Scraping, Setup, reload_on_hangup};
@@ -83,8 +84,9 @@ impl Metrics {
         let mut options = ingest::MetricReceiverOptions::new(sink, memory.clone(), clock.clone());
         options.body_timeout = config.ingest.body_timeout;
         let receiver = ingest::MetricReceiver::new(options);
-        let otlp =
-            OtlpMetrics::new(receiver.clone(), Translation::default(), DeltaLimits::default());
+        // Senders over OTLP may count in deltas; Prometheus's own path refuses these, as it does.
+        let translation = Translation { deltas: DeltaPolicy::Cumulate, ..Translation::default() };
+        let otlp = OtlpMetrics::new(receiver.clone(), translation, DeltaLimits::default());
         let runtime = runtime(config, shares, clock);
         let clock = clock.clone();
         let requests = memory;
@@ -119,7 +121,9 @@ impl Metrics {
         let closed = ingest::remote::router(self.receiver.clone())
             .merge(ingest::remote::read_router(source, self.requests.clone(), Default::default()))
             .merge(ingest::push::router(self.receiver.clone(), Default::default()))
-            .merge(ingest::otlp::http::metrics_router(self.otlp.clone()))
+            .merge(ingest::otlp::http::metrics_router(
+                self.otlp.with_translation(Translation::default()),
+            ))
             .route("/metrics", axum::routing::get(move || async move { own_metrics() }))
             .layer(api::AuthLayer::http(auth.clone()));
         api::prometheus::router(prometheus).merge(closed)
@@ -154,12 +158,36 @@ async fn open_tsdb(config: &Config, shares: &Shares, clock: &Clock) -> anyhow::R
     options.cache_bytes = shares.cache_bytes;
     options.late_window = config.metrics.out_of_order_window;
     options.series_max_per_tenant = config.metrics.series_max;
+    options.compaction = policy(config)?;
     let clock = clock.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let blocks = LocalStore::open(directory.join("blocks"))?;
         anyhow::Ok(Tsdb::open(options, Arc::new(blocks), clock)?)
     });
     Ok(Arc::new(opened.await?.context("cannot open the store of metrics")?))
+}
+
+/// How long samples stay, and from when on as fewer.
+fn policy(config: &Config) -> anyhow::Result<Policy> {
+    let metrics = &config.metrics;
+    let mut selectors = Vec::new();
+    for (selector, keep) in &metrics.selectors {
+        let matchers = promql::parser::parse_selector(selector)
+            .with_context(|| format!("retention.metrics.selectors: {selector:?}"))?;
+        selectors.push(SelectorRetention { matchers, keep: *keep });
+    }
+    let five_minutes_after = metrics.five_minutes_after.unwrap_or_default();
+    let one_hour_after = metrics.one_hour_after.unwrap_or_default();
+    Ok(Policy {
+        retention: metrics.retention.age.unwrap_or_default(),
+        retention_bytes: metrics.retention.bytes.unwrap_or_default(),
+        selectors,
+        downsample_5m_after: five_minutes_after,
+        downsample_1h_after: one_hour_after,
+        raw_retention: five_minutes_after,
+        retention_5m: one_hour_after,
+        ..Policy::default()
+    })
 }
 
 fn forwarding_of_nothing(
