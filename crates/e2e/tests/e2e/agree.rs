@@ -2,7 +2,9 @@
 //! equal answers.
 //!
 //! Samples lie just behind whole seconds and queries between them, so that nothing lies at the left
-//! end of a range: Prometheus 2 counts that in and Prometheus 3 does not.
+//! end of a range: Prometheus 2 counts that in and Prometheus 3 does not. Deviations are left out,
+//! because of a NaN or an infinity they are another number since Prometheus 3, and so are
+//! dates, which of an infinity are whatever the processor makes of it.
 
 use std::collections::BTreeMap;
 
@@ -170,8 +172,6 @@ fn vector(random: &mut StdRng, depth: usize) -> String {
         return instant(random, 0);
     }
     let over_time = [
-        "rate",
-        "increase",
         "irate",
         "delta",
         "idelta",
@@ -183,8 +183,6 @@ fn vector(random: &mut StdRng, depth: usize) -> String {
         "min_over_time",
         "max_over_time",
         "count_over_time",
-        "stddev_over_time",
-        "stdvar_over_time",
         "last_over_time",
         "present_over_time",
         "absent_over_time",
@@ -203,10 +201,16 @@ fn vector(random: &mut StdRng, depth: usize) -> String {
         "scalar",
         "-",
         "+",
-        "minute",
-        "day_of_week",
     ];
-    match random.random_range(0..9) {
+    match random.random_range(0..10) {
+        // Of a gauge they depend on where it was zero, which is guessed otherwise since 3.
+        9 => format!(
+            "{}(hits_total{}[{}]{})",
+            pick(random, &["rate", "increase"]),
+            pick(random, &["", "{host=~\"a|b\"}", "{job!~\"d.*\"}"]),
+            pick(random, &["1m", "5m", "13m"]),
+            offset(random)
+        ),
         0 | 1 => format!("{}({})", pick(random, &over_time), range(random)),
         2 => format!(
             "quantile_over_time({}, {})",
@@ -214,8 +218,7 @@ fn vector(random: &mut StdRng, depth: usize) -> String {
             range(random)
         ),
         3 => {
-            let operator =
-                pick(random, &["sum", "avg", "min", "max", "count", "stddev", "stdvar", "group"]);
+            let operator = pick(random, &["sum", "avg", "min", "max", "count", "group"]);
             let grouping = pick(
                 random,
                 &["", "by(job)", "by(host)", "without(host)", "by(nothing)", "without()"],

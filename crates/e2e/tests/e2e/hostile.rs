@@ -13,6 +13,9 @@ use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsSe
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
+};
 use prost::Message as _;
 use tonic::{Code, Request};
 
@@ -130,21 +133,44 @@ async fn a_huge_body_is_too_large() {
 }
 
 #[tokio::test]
-async fn metrics_are_refused_with_words() {
+async fn metrics_are_taken_or_refused_with_words() {
     let server = Server::start().await;
-    for base in [server.otlp_http(), server.main()] {
+    let gauge = |name: &str| Metric {
+        name: name.to_owned(),
+        data: Some(metric::Data::Gauge(Gauge {
+            data_points: vec![NumberDataPoint {
+                time_unix_nano: (e2e::prometheus::now_ms() * 1_000_000).cast_unsigned(),
+                value: Some(number_data_point::Value::AsDouble(7.5)),
+                ..NumberDataPoint::default()
+            }],
+        })),
+        ..Metric::default()
+    };
+    let request = |name: &str| ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics {
+            scope_metrics: vec![ScopeMetrics {
+                metrics: vec![gauge(name)],
+                ..ScopeMetrics::default()
+            }],
+            ..ResourceMetrics::default()
+        }],
+    };
+    let headers = [("content-type", PROTOBUF)];
+    for (name, base) in [("own_port", server.otlp_http()), ("main_port", server.main())] {
         let url = format!("{base}/v1/metrics");
-        let reply = post(server.http(), &url, &[("content-type", PROTOBUF)], vec![])
-            .await
-            .expect("an answer");
-        assert_eq!(reply.status, 404, "{}", reply.text());
-        assert!(reply.text().contains("metrics"), "{}", reply.text());
+        let body = request(name).encode_to_vec();
+        let reply = post(server.http(), &url, &headers, body).await.expect("an answer");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let reply = post(server.http(), &url, &headers, vec![0xff; 9]).await.expect("an answer");
+        assert_eq!(reply.status, 400, "{}", reply.text());
     }
     let mut client = MetricsServiceClient::connect(server.grpc()).await.expect("a connection");
-    let request = ExportMetricsServiceRequest::default();
-    let status = client.export(request).await.expect_err("metrics are not taken yet");
-    assert_eq!(status.code(), Code::Unimplemented);
-    assert!(status.message().contains("metrics"), "{}", status.message());
+    client.export(request("grpc")).await.expect("it is taken");
+    for name in ["own_port", "main_port", "grpc"] {
+        let now = e2e::prometheus::now_ms();
+        let found = e2e::prometheus::value(server.http(), &server.prometheus(), name, now).await;
+        assert!((found.expect("a value") - 7.5).abs() < 1e-9, "{name}");
+    }
 }
 
 #[tokio::test]
