@@ -71,6 +71,15 @@ pub fn python() -> PathBuf {
     path
 }
 
+/// A program of a Debian package, installed or unpacked beside the environment's Python.
+#[must_use]
+pub fn debian(name: &str) -> Option<PathBuf> {
+    let python = python();
+    let environment = python.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+    let unpacked = environment.join("debian/usr/bin").join(name);
+    [Path::new("/usr/bin").join(name), unpacked].into_iter().find(|path| path.is_file())
+}
+
 /// A command without the tests' own variables, which the server would take for its configuration.
 #[must_use]
 pub fn command(program: impl AsRef<Path>) -> Command {

@@ -1,7 +1,6 @@
 //! Questions in PromQL to any server that speaks Prometheus's API, and the original itself, where
 //! it is installed.
 
-use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
@@ -9,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Child;
 
-use crate::program::command;
+use crate::program::{command, debian};
 use crate::until;
 
 /// Milliseconds since 1970.
@@ -84,10 +83,7 @@ impl Original {
     /// # Panics
     /// When it is installed and does not start.
     pub async fn start(http: &reqwest::Client) -> Option<Original> {
-        let program = PathBuf::from("/usr/bin/prometheus");
-        if !program.is_file() {
-            return None;
-        }
+        let program = debian("prometheus")?;
         let home = TempDir::with_prefix("trefoil-original-").expect("a temporary directory");
         let config = home.path().join("prometheus.yml");
         std::fs::write(&config, "global: {scrape_interval: 1h}\n").expect("a file");

@@ -208,17 +208,16 @@ async fn an_unchanged_prometheus_yml_scrapes_and_records() {
 
 #[tokio::test]
 async fn promtool_reads_it() {
-    let promtool = std::path::Path::new("/usr/bin/promtool");
-    if !promtool.is_file() {
+    let Some(promtool) = e2e::program::debian("promtool") else {
         show("left out: promtool is not installed");
         return;
-    }
+    };
     let server = Server::start().await;
     let sample = [(now_ms() - 1_000, 42.0)];
     let series = Series::new("answer", &[("of", "everything")], &sample);
     write(server.http(), &server.prometheus(), &[series]).await.expect("an answer");
     let said = async |arguments: &[&str]| {
-        let mut command = e2e::program::command(promtool);
+        let mut command = e2e::program::command(&promtool);
         e2e::program::run(command.args(arguments), Duration::from_secs(30)).await
     };
     let base = server.prometheus();
