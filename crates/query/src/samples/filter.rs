@@ -54,7 +54,7 @@ impl Wanted {
                 let (down, up) = (us.div_euclid(1_000), us.div_euclid(1_000) + 1);
                 match op {
                     Operator::Eq => {
-                        (self.start, self.end) = (self.start.max(down), self.end.min(up))
+                        (self.start, self.end) = (self.start.max(down), self.end.min(up));
                     }
                     Operator::Gt | Operator::GtEq => self.start = self.start.max(down),
                     Operator::Lt | Operator::LtEq => self.end = self.end.min(up),

@@ -72,10 +72,13 @@ impl Metrics {
         let setup = Setup {
             path: config.metrics.prometheus.clone(),
             directory: config.data_dir.join("forward"),
-            sink: sink.clone(),
+            sink: Arc::clone(&sink),
             memory: memory.clone(),
             query: Arc::new(query),
-            append: Arc::new(RuleSink { sink: sink.clone(), memory: memory.clone() }),
+            append: Arc::new(RuleSink {
+                sink: Arc::clone(&sink) as Arc<_>,
+                memory: memory.clone(),
+            }),
             clock: clock.clone(),
             seed: u64::from(uuid::Uuid::new_v4().as_fields().0),
         };

@@ -52,7 +52,7 @@ impl Scraping {
         let config = load(setup.path.as_ref())?;
         *setup.sink.forwarder.write() = Arc::new(forwarder(&setup, &config)?);
         let scraping = scrape::Setup {
-            sink: setup.sink.clone(),
+            sink: Arc::clone(&setup.sink) as Arc<dyn ingest::MetricSink>,
             tenant: Tenant::default_tenant(),
             clock: setup.clock.clone(),
             memory: setup.memory.clone(),

@@ -190,7 +190,7 @@ impl Targets for Scraped {
 #[derive(Debug)]
 pub(crate) struct Evaluated(pub(crate) Arc<Scraping>);
 
-fn alert_of(alert: alert::AlertState) -> Alert {
+fn alert_of(alert: &alert::AlertState) -> Alert {
     Alert {
         labels: labels_of(&alert.labels),
         annotations: labels_of(&alert.annotations),
@@ -209,7 +209,7 @@ fn rule_of(rule: alert::RuleState) -> Rule {
             hold_seconds: rule.hold.as_secs_f64(),
             keep_firing_seconds: rule.keep_firing.as_secs_f64(),
             annotations: labels_of(&rule.annotations),
-            alerts: rule.alerts.into_iter().map(alert_of).collect(),
+            alerts: rule.alerts.iter().map(alert_of).collect(),
         },
     };
     Rule {

@@ -38,6 +38,7 @@ impl MemoryStage {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed(error: impl ToString) -> QueryError {
     QueryError::Failed(error.to_string())
 }

@@ -31,6 +31,7 @@ impl RuleQuery {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn failed(error: impl ToString) -> QueryError {
     QueryError::Failed(error.to_string())
 }
@@ -61,12 +62,12 @@ fn sample(series: Series) -> Option<Sample> {
 #[async_trait]
 impl Query for RuleQuery {
     fn check(&self, expression: &str) -> Result<String, String> {
-        let parsed = parser::parse(expression, self.language.clone());
+        let parsed = parser::parse(expression, self.language);
         parsed.map(|expr| expr.to_string()).map_err(|error| error.to_string())
     }
 
     async fn instant(&self, expression: &str, time: i64) -> Result<Vec<Sample>, QueryError> {
-        let expr = parser::parse(expression, self.language.clone()).map_err(failed)?;
+        let expr = parser::parse(expression, self.language).map_err(failed)?;
         let (engine, source) = (self.engine.clone(), self.source());
         let run = Run { limits: self.limits.clone(), ..Run::default() };
         let evaluated = tokio::task::spawn_blocking(move || {
@@ -113,8 +114,8 @@ fn newest(
     for index in 0..set.len() {
         set.read(index, &mut points).map_err(failed)?;
         let in_time = |time: &i64| (start..=end).contains(time);
-        let floats = points.timestamps.iter().zip(&points.values);
-        let last = floats.filter(|(time, value)| in_time(time) && !is_stale(**value)).next_back();
+        let mut floats = points.timestamps.iter().zip(&points.values);
+        let last = floats.rfind(|(time, value)| in_time(time) && !is_stale(**value));
         if let Some((&timestamp, &value)) = last {
             let labels = set.labels(index).clone();
             samples.push(Sample { labels, timestamp, value: SampleValue::Float(value) });

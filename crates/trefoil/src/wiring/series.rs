@@ -32,13 +32,13 @@ impl ingest::MetricSink for MetricsSink {
         // It takes locks and processor time, never waits for the disk.
         tokio::task::block_in_place(append);
         match durable.await {
-            Ok(written) => written.map(written_of).map_err(error_of),
+            Ok(written) => written.map(|written| written_of(&written)).map_err(error_of),
             Err(_) => Err(ingest::SinkError::ShuttingDown),
         }
     }
 }
 
-fn written_of(written: tsdb::Written) -> ingest::Written {
+fn written_of(written: &tsdb::Written) -> ingest::Written {
     let rejected = written.rejected.iter().map(|rejection| {
         let first = rejection.examples.first();
         ingest::Rejection {

@@ -59,7 +59,7 @@ impl Reader {
         match Pattern::of(matcher) {
             Pattern::Never => {}
             Pattern::Any | Pattern::NotEmpty => {
-                found = self.name_postings(name, contents.series)?
+                found = self.name_postings(name, contents.series)?;
             }
             Pattern::OneOf(values) => {
                 for value in &values {
