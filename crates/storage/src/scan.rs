@@ -257,7 +257,11 @@ impl Scan<'_> {
     }
 
     /// Files that have rows of other tenants too: these are filtered away.
-    fn mixed_files(&self, files: Vec<Survivor>, looked_at: usize) -> Result<Arc<dyn ExecutionPlan>> {
+    fn mixed_files(
+        &self,
+        files: Vec<Survivor>,
+        looked_at: usize,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let schema = &self.snapshot.schema;
         let tenant = schema.index_of("tenant")?;
         let all: Vec<usize> = (0..schema.fields().len()).collect();
