@@ -21,11 +21,11 @@ pub(crate) struct Shares {
 
 /// What the program takes of the ceiling before it holds anybody's data: its code, its threads, what
 /// the engine sets up.
-const PROGRAM_BYTES: usize = 80 << 20;
+const PROGRAM_BYTES: usize = 100 << 20;
 
 impl Shares {
     pub(crate) fn of(limit_bytes: usize) -> Shares {
-        let shared = limit_bytes - PROGRAM_BYTES.min(limit_bytes / 3);
+        let shared = limit_bytes - PROGRAM_BYTES.min(limit_bytes / 5 * 2);
         Shares {
             limit_bytes,
             requests: Budget::new("requests", shared / 12),

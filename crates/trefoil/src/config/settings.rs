@@ -138,7 +138,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "memory.limit",
         Kind::Bytes,
         "1GiB",
-        "The ceiling of the process. Of what is over 80 MiB, which are the program's own, a quarter \
+        "The ceiling of the process. Of what is over 100 MiB, which are the program's own, a quarter \
          goes to metrics that are in no block yet, a sixth to questions, an eighth to rows that are \
          in no file yet, a twelfth to requests on their way in, a thirty-second to caches; the rest \
          is work on files. When a part is full, clients are told to come back. At least 128MiB.",
