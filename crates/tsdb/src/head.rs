@@ -219,7 +219,7 @@ impl Head {
     pub(crate) fn delete(&self, matchers: &[Matcher], start: i64, end: i64, wal: &Wal) -> usize {
         let _gate = self.gate.write();
         let numbers: Vec<u32> =
-            self.select(matchers, start).iter().map(|(number, _)| *number).collect();
+            self.select(matchers, i64::MIN).iter().map(|(number, _)| *number).collect();
         self.delete_series(&numbers, start, end);
         let mut records = RecordWriter::default();
         records.deleted(self.number, start, end, &numbers);

@@ -115,7 +115,7 @@ impl Metrics for Store {
     }
 
     fn snapshot(&self, skip_head: bool) -> Result<String, StoreError> {
-        let now = api::rfc3339(self.clock.now()).replace(':', "");
+        let now = api::rfc3339(self.clock.now()).replace([':', '-', '.'], "");
         let random = uuid::Uuid::new_v4().simple().to_string();
         let name = format!("{now}-{}", random.get(..8).unwrap_or_default());
         self.tsdb.snapshot(&name, skip_head).map_err(failed)?;
