@@ -185,7 +185,8 @@ impl Head {
             let (shard, place) = place_of(number);
             let shard = self.shards[shard].lock();
             let Some(series) = shard.get(place) else { continue };
-            if series.last_timestamp() < start || series.is_empty() {
+            let may_have = series.last_timestamp() >= start || series.has_late();
+            if !may_have || series.is_empty() {
                 continue;
             }
             let labels = &series.labels;

@@ -113,6 +113,11 @@ impl Series {
         }
     }
 
+    /// Whether there are samples that came out of order.
+    pub(crate) fn has_late(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.late.is_some())
+    }
+
     /// Whether its last sample is a native histogram.
     pub(crate) fn ends_in_histogram(&self) -> bool {
         self.histograms().is_some_and(|histograms| histograms.last_timestamp > self.last.timestamp)
