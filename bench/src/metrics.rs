@@ -6,54 +6,111 @@ mod questions;
 mod series;
 
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use stdx::clock::Stopwatch;
 
 use crate::measure::float;
 use crate::report::{Aim, Table};
 use contestant::{CONTESTANTS, Contestant, Running};
-use series::{Load, Series};
+use series::{Jitter, Load, Series};
+
+/// One load, and what is looked at after it.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    /// What tells its rows from those of other loads.
+    load: &'static str,
+    series: usize,
+    samples: usize,
+    jitter: Jitter,
+    figures: &'static [Figure],
+}
+
+/// What is looked at; aims are for our own figures.
+#[derive(Debug, Clone, Copy)]
+enum Figure {
+    /// Samples a CPU-second.
+    Speed(Aim),
+    /// Resident memory an active series.
+    Resident(Aim),
+    /// Disk bytes a sample, everything merged.
+    Disk(Aim),
+    /// The two questions that have targets.
+    Ranges,
+    /// What dashboards and alerts ask.
+    Dashboards,
+    /// How long a start takes after `kill -9`. The last figure of a part.
+    Restart,
+}
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
-    /// Series and samples each of the load without jitter.
-    steady: (usize, usize),
-    /// Of the load with 0–6 ms jitter.
-    jittered: (usize, usize),
-    /// New series and samples each.
-    churn: (usize, usize),
-    /// Of the load that dashboards and rules are asked over; none leaves them out.
-    dashboards: Option<(usize, usize)>,
-    /// Of the load after which the process is killed and started again.
-    restart: Option<(usize, usize)>,
-    /// How often each question is asked.
+    parts: [Part; 6],
+    /// How often each of the two questions is asked.
     asked: usize,
 }
 
 impl Size {
     pub(crate) const SMALL: Size = Size {
-        steady: (2_000, 960),
-        jittered: (2_000, 960),
-        churn: (50_000, 10),
-        dashboards: None,
-        restart: None,
+        parts: parts([(2_000, 960), (2_000, 960), (2_000, 960), (50_000, 10), (5_000, 720)]),
         asked: 10,
     };
     pub(crate) const FULL: Size = Size {
-        steady: (10_000, 960),
-        jittered: (20_000, 1_440),
-        churn: (300_000, 20),
-        dashboards: Some((100_000, 120)),
-        restart: Some((1_000_000, 3)),
+        parts: parts([
+            (10_000, 960),
+            (20_000, 1_440),
+            (20_000, 1_440),
+            (300_000, 20),
+            (100_000, 720),
+        ]),
         asked: 20,
     };
 }
 
-/// What is to be reached, from what was measured of the others.
-const INGEST: Aim = Aim::AtLeast(2.0e6);
-const CHURN: Aim = Aim::AtLeast(0.8e6);
+/// Of series and samples of each: steady, jitter by target, jitter by series, all series new,
+/// dashboards. The restart is after ten times the dashboards' series.
+const fn parts(loads: [(usize, usize); 5]) -> [Part; 6] {
+    use Figure::{Dashboards, Disk, Ranges, Resident, Restart, Speed};
+    const fn part(
+        load: &'static str,
+        (series, samples): (usize, usize),
+        jitter: Jitter,
+        figures: &'static [Figure],
+    ) -> Part {
+        Part { load, series, samples, jitter, figures }
+    }
+    let [steady, target, each, new, dashboards] = loads;
+    [
+        part(
+            "no jitter",
+            steady,
+            Jitter::None,
+            &[Speed(Aim::AtLeast(2.0e6)), Ranges, Disk(Aim::AtMost(0.8))],
+        ),
+        part("0–6 ms jitter by target", target, Jitter::Target, &[Disk(Aim::AtMost(1.0))]),
+        part(
+            "0–6 ms jitter by series",
+            each,
+            Jitter::Series,
+            &[Speed(Aim::None), Disk(Aim::AtMost(1.0))],
+        ),
+        part(
+            "all series new",
+            new,
+            Jitter::None,
+            &[Speed(Aim::AtLeast(0.8e6)), Resident(Aim::AtMost(500.0))],
+        ),
+        part(
+            "hours of samples",
+            dashboards,
+            Jitter::Target,
+            &[Resident(Aim::AtMost(500.0)), Dashboards],
+        ),
+        part("short series", (dashboards.0 * 10, 3), Jitter::None, &[Restart]),
+    ]
+}
 
 /// Measures everything, one product after the other.
 pub(crate) async fn measure(ours: &Path, size: Size, table: &mut Table) -> anyhow::Result<()> {
@@ -63,133 +120,110 @@ pub(crate) async fn measure(ours: &Path, size: Size, table: &mut Table) -> anyho
             continue;
         };
         println!("{}: {}", contestant.name, binary.display());
-        steady(contestant, &binary, size, table).await.context(contestant.name)?;
-        jittered(contestant, &binary, size, table).await.context(contestant.name)?;
-        churn(contestant, &binary, size, table).await.context(contestant.name)?;
-        if let Some(load) = size.dashboards {
-            dashboards(contestant, &binary, load, table).await.context(contestant.name)?;
-        }
-        if let Some(load) = size.restart {
-            restart(contestant, &binary, load, table).await.context(contestant.name)?;
+        for (part, generation) in size.parts.iter().zip(0..) {
+            println!("  {} series × {}, {}", part.series, part.samples, part.load);
+            let running = Running::start(contestant, &binary).await.context(contestant.name)?;
+            let measured = part.measure(running, generation, size.asked, table).await;
+            measured.with_context(|| format!("{}: {}", contestant.name, part.load))?;
         }
     }
     Ok(())
 }
 
-/// Aims are for our own figures.
-fn aim(contestant: &Contestant, aim: Aim) -> Aim {
-    if contestant.ours { aim } else { Aim::None }
+impl Part {
+    /// Sends the load to one that has just been started, and looks.
+    async fn measure(
+        &self,
+        mut running: Running,
+        generation: usize,
+        asked: usize,
+        table: &mut Table,
+    ) -> anyhow::Result<()> {
+        let Part { load, series, samples, jitter, .. } = *self;
+        let before = running.anonymous_mib()?;
+        let sent = Load::new(Series::many(series, generation), samples, jitter);
+        let cpu = ingest(&running, sent).await?;
+        let total = float((series * samples) as u64);
+        let mut rows = Rows { contestant: running.contestant, load, series, samples, table };
+        for figure in self.figures {
+            match *figure {
+                Figure::Speed(aim) => rows.put("samples a CPU-second", total / cpu, "", aim),
+                Figure::Resident(aim) => {
+                    let bytes = (running.anonymous_mib()? - before) * 1_048_576.0;
+                    let each = bytes / float(series as u64);
+                    rows.put("resident memory an active series", each, "B", aim);
+                }
+                Figure::Disk(aim) => {
+                    let each = float(running.block_bytes().await?) / total;
+                    rows.put("disk", each, "B/sample", aim);
+                }
+                Figure::Ranges => ranges(&running, asked, &mut rows).await?,
+                Figure::Dashboards => dashboards(&running, generation, &mut rows).await?,
+                Figure::Restart => running = restart(running, &mut rows).await?,
+            }
+        }
+        running.stop().await
+    }
 }
 
-async fn steady(
+/// The table, for one product and load.
+struct Rows<'a> {
     contestant: &'static Contestant,
-    binary: &Path,
-    size: Size,
-    table: &mut Table,
-) -> anyhow::Result<()> {
-    let name = contestant.name;
-    let (series, samples) = size.steady;
-    let running = Running::start(contestant, binary).await?;
-    let load = Load::new(Series::many(series, 0), samples, 0);
-    let cpu = ingest(&running, load).await?;
-    let speed = float((series * samples) as u64) / cpu;
-    table.row(&format!("{name}: samples a CPU-second"), speed, "", aim(contestant, INGEST));
+    load: &'static str,
+    series: usize,
+    samples: usize,
+    table: &'a mut Table,
+}
+
+impl Rows<'_> {
+    fn put(&mut self, what: &str, value: f64, unit: &'static str, aim: Aim) {
+        let Rows { contestant, load, series, samples, .. } = self;
+        let name = format!("{}: {what}; {load}, {series} × {samples}", contestant.name);
+        let aim = if contestant.ours { aim } else { Aim::None };
+        self.table.row(&name, value, unit, aim);
+    }
+}
+
+async fn ranges(running: &Running, asked: usize, rows: &mut Rows<'_>) -> anyhow::Result<()> {
     for question in questions::RANGES {
-        let cpu = questions::cpu_of(&running, question, size.asked).await?;
-        let aim = aim(contestant, Aim::AtMost(question.target_ms));
-        table.row(&format!("{name}: {}, CPU", question.name), cpu * 1e3, "ms", aim);
+        let cpu = questions::cpu_of(running, question, asked).await?;
+        let what = format!("{}, CPU", question.name);
+        rows.put(&what, cpu * 1e3, "ms", Aim::AtMost(question.target_ms));
     }
-    let bytes = running.block_bytes().await?;
-    let each = float(bytes) / float((series * samples) as u64);
-    let name = format!("{name}: disk, no jitter");
-    table.row(&name, each, "B/sample", aim(contestant, Aim::AtMost(0.8)));
-    running.stop().await?;
-    Ok(())
-}
-
-async fn jittered(
-    contestant: &'static Contestant,
-    binary: &Path,
-    size: Size,
-    table: &mut Table,
-) -> anyhow::Result<()> {
-    let name = contestant.name;
-    let (series, samples) = size.jittered;
-    let running = Running::start(contestant, binary).await?;
-    let cpu = ingest(&running, Load::new(Series::many(series, 0), samples, 6)).await?;
-    let total = float((series * samples) as u64);
-    table.row(&format!("{name}: samples a CPU-second, jitter"), total / cpu, "", Aim::None);
-    let each = float(running.block_bytes().await?) / total;
-    let name = format!("{name}: disk, 0–6 ms jitter");
-    table.row(&name, each, "B/sample", aim(contestant, Aim::AtMost(1.0)));
-    running.stop().await?;
-    Ok(())
-}
-
-async fn churn(
-    contestant: &'static Contestant,
-    binary: &Path,
-    size: Size,
-    table: &mut Table,
-) -> anyhow::Result<()> {
-    let name = contestant.name;
-    let (series, samples) = size.churn;
-    let running = Running::start(contestant, binary).await?;
-    let before = running.anonymous_mib()?;
-    let cpu = ingest(&running, Load::new(Series::many(series, 1), samples, 0)).await?;
-    let speed = float((series * samples) as u64) / cpu;
-    let resident = (running.anonymous_mib()? - before) * 1_048_576.0 / float(series as u64);
-    table.row(
-        &format!("{name}: samples a CPU-second while all series are new"),
-        speed,
-        "",
-        aim(contestant, CHURN),
-    );
-    let name = format!("{name}: resident memory an active series");
-    table.row(&name, resident, "B", aim(contestant, Aim::AtMost(500.0)));
-    running.stop().await?;
     Ok(())
 }
 
 async fn dashboards(
-    contestant: &'static Contestant,
-    binary: &Path,
-    (series, samples): (usize, usize),
-    table: &mut Table,
+    running: &Running,
+    generation: usize,
+    rows: &mut Rows<'_>,
 ) -> anyhow::Result<()> {
-    let name = contestant.name;
-    let running = Running::start(contestant, binary).await?;
-    ingest(&running, Load::new(Series::many(series, 2), samples, 0)).await?;
     let mut all = 0.0;
     for query in questions::DASHBOARD {
-        all += questions::cpu_of_range(&running, query, 1_700, 15, 1).await?;
+        let query = query.replace("-GENERATION", &format!("-{generation}"));
+        all += questions::cpu_of_range(running, &query, 1_700, 15, 1).await?;
     }
-    table.row(&format!("{name}: 24 dashboard queries, CPU"), all * 1e3, "ms", Aim::None);
+    rows.put("24 dashboard queries, CPU", all * 1e3, "ms", Aim::None);
     let mut all = 0.0;
     for query in questions::RULES {
-        all += questions::cpu_of_instant(&running, query, 3).await?;
+        all += questions::cpu_of_instant(running, query, 3).await?;
     }
-    table.row(&format!("{name}: 30 alert rules, CPU"), all * 1e3, "ms", Aim::None);
-    running.stop().await?;
+    rows.put("30 alert rules, CPU", all * 1e3, "ms", Aim::None);
     Ok(())
 }
 
-async fn restart(
-    contestant: &'static Contestant,
-    binary: &Path,
-    (series, samples): (usize, usize),
-    table: &mut Table,
-) -> anyhow::Result<()> {
-    let name = contestant.name;
-    let running = Running::start(contestant, binary).await?;
-    ingest(&running, Load::new(Series::many(series, 3), samples, 0)).await?;
+async fn restart(running: Running, rows: &mut Rows<'_>) -> anyhow::Result<Running> {
+    let before = questions::series_of_a_metric(&running).await?;
     let stopped = running.kill().await?;
     let waited = Stopwatch::start();
     let running = stopped.start().await?;
     let ready = waited.elapsed().as_secs_f64();
-    table.row(&format!("{name}: ready after kill -9, 1 M series"), ready, "s", Aim::None);
-    running.stop().await?;
-    Ok(())
+    let cpu = running.cpu_seconds()?;
+    let after = questions::series_of_a_metric(&running).await?;
+    ensure!(before == after, "{before} series of a metric were there, {after} are there now");
+    rows.put("ready after kill -9", ready, "s", Aim::None);
+    rows.put("ready after kill -9, CPU", cpu, "s", Aim::None);
+    Ok(running)
 }
 
 /// Sends it all; the processor seconds until five seconds after the last acknowledgement, so that
@@ -199,6 +233,6 @@ async fn ingest(running: &Running, mut load: Load) -> anyhow::Result<f64> {
     while let Some(body) = load.next_request() {
         running.write(body).await?;
     }
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     Ok(running.cpu_seconds()? - before)
 }

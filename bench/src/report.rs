@@ -63,7 +63,8 @@ impl Table {
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
         size if size >= 100.0 => 0,
-        size if size >= 1.0 => 1,
+        size if size >= 10.0 => 1,
+        size if size >= 1.0 => 2,
         _ => 3,
     };
     let text = format!("{value:.decimals$}");
@@ -103,6 +104,7 @@ mod tests {
         check(1_234_567.8, "1,234,568");
         check(123.4, "123");
         check(12.34, "12.3");
+        check(1.234, "1.23");
         check(0.1234, "0.123");
         check(-1234.0, "-1,234");
     }
@@ -117,7 +119,7 @@ mod tests {
         write(file.path(), "small", &table, "a machine").expect("the marks are there");
         let text = std::fs::read_to_string(&file).expect("the file");
         assert!(text.starts_with("a\n<!-- begin: small -->\na machine\n"), "{text}");
-        assert!(text.contains("| speed | 5.0 m/s | ≥ 6.0 | missed |"), "{text}");
+        assert!(text.contains("| speed | 5.00 m/s | ≥ 6.00 | missed |"), "{text}");
         assert!(text.ends_with("<!-- end: small -->\nb\n") && !text.contains("old"), "{text}");
     }
 }

@@ -1,11 +1,17 @@
 //! The products: how each is started, written to, asked and measured.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
+use stdx::clock::Clock;
 use tempfile::TempDir;
 use tokio::process::Command;
+use tsdb::Tsdb;
+use tsdb::block::{Blocks, Cache};
+use tsdb::compact::merge_all;
+use tsdb::store::{BlockStore, LocalStore};
 
 use crate::process::{Process, bytes_below, wait_until_ready};
 use crate::rivals::free_port;
@@ -24,8 +30,10 @@ pub(crate) struct Contestant {
     pack: Pack,
 }
 
-/// How everything gets into its blocks.
+/// How everything gets into its blocks, merged as far as the product would merge it in time.
 enum Pack {
+    /// `POST /api/v1/admin/tsdb/snapshot`; in the snapshot the head is cut and blocks are merged.
+    MergedSnapshot,
     /// `POST /api/v1/admin/tsdb/snapshot`; the directory of that name is measured.
     Snapshot,
     /// VictoriaMetrics merges all parts; its data directory is measured.
@@ -49,7 +57,7 @@ pub(crate) static CONTESTANTS: [Contestant; 3] = [
             Ok(command)
         },
         ready: "/-/ready",
-        pack: Pack::Snapshot,
+        pack: Pack::MergedSnapshot,
     },
     Contestant {
         name: "Prometheus",
@@ -103,7 +111,7 @@ impl Contestant {
 
 /// One that runs.
 pub(crate) struct Running {
-    contestant: &'static Contestant,
+    pub(crate) contestant: &'static Contestant,
     binary: PathBuf,
     home: TempDir,
     process: Process,
@@ -166,14 +174,11 @@ impl Running {
     /// The bytes of blocks that hold all that was written.
     pub(crate) async fn block_bytes(&self) -> anyhow::Result<u64> {
         match self.contestant.pack {
-            Pack::Snapshot => {
-                let url = format!("{}/api/v1/admin/tsdb/snapshot", self.url);
-                let answer = self.http.post(url).send().await?;
-                let text = answer.text().await?;
-                let answer: Value = serde_json::from_str(&text).context(text)?;
-                let name = answer["data"]["name"].as_str().context("a snapshot's name")?;
-                let directory = find(self.home.path(), name)?.context("the snapshot")?;
-                bytes_below(&directory)
+            Pack::Snapshot => bytes_below(&self.snapshot().await?),
+            Pack::MergedSnapshot => {
+                let directory = self.snapshot().await?;
+                let merged = tokio::task::spawn_blocking(move || merged_bytes(&directory));
+                merged.await?
             }
             Pack::ForceMerge => {
                 for path in ["/internal/force_flush", "/internal/force_merge"] {
@@ -190,6 +195,16 @@ impl Running {
         }
     }
 
+    /// Makes a snapshot; the directory that has it.
+    async fn snapshot(&self) -> anyhow::Result<PathBuf> {
+        let url = format!("{}/api/v1/admin/tsdb/snapshot", self.url);
+        let answer = self.http.post(url).send().await?;
+        let text = answer.text().await?;
+        let answer: Value = serde_json::from_str(&text).context(text)?;
+        let name = answer["data"]["name"].as_str().context("a snapshot's name")?;
+        find(self.home.path(), name)?.context("the snapshot")
+    }
+
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         self.process.stop().await.map(drop)
     }
@@ -199,6 +214,19 @@ impl Running {
         self.process.kill().await?;
         Ok(Killed { contestant: self.contestant, binary: self.binary, home: self.home })
     }
+}
+
+/// Cuts what a snapshot has in its head and merges its blocks, as the server does in time; the
+/// bytes of the blocks.
+fn merged_bytes(snapshot: &Path) -> anyhow::Result<u64> {
+    let blocks = snapshot.join("blocks");
+    let store: Arc<dyn BlockStore> = Arc::new(LocalStore::open(&blocks)?);
+    let tsdb = Tsdb::open(tsdb::Options::new(snapshot), Arc::clone(&store), Clock::system())?;
+    tsdb.flush()?;
+    drop(tsdb);
+    let scratch = snapshot.join("scratch");
+    merge_all(&Blocks::open(store, "metrics/default", &scratch, Cache::new(64 << 20))?)?;
+    bytes_below(&blocks)
 }
 
 fn find(below: &Path, name: &str) -> anyhow::Result<Option<PathBuf>> {

@@ -1,5 +1,7 @@
 //! What is asked, and what it costs in processor time.
 
+use anyhow::Context as _;
+
 use super::contestant::Running;
 use super::series::now_ms;
 
@@ -36,7 +38,7 @@ pub(crate) const DASHBOARD: [&str; 24] = [
     "bottomk(5, node_metric_18_bytes)",
     "count(node_metric_0_info)",
     "count by(zone)(node_metric_1_info == 1)",
-    "node_metric_8_bytes{instance=\"host-7-2:9100\"}",
+    "node_metric_8_bytes{instance=\"host-7-GENERATION:9100\"}",
     "rate(node_metric_14_total{instance=~\"host-[12].*\"}[5m])",
     "sum(rate(node_metric_3_total[5m])) / sum(rate(node_metric_4_total[5m]))",
     "node_metric_8_bytes / on(instance, device) node_metric_18_bytes",
@@ -92,6 +94,15 @@ pub(crate) async fn cpu_of(
     times: usize,
 ) -> anyhow::Result<f64> {
     cpu_of_range(running, question.query, 6 * 3_600, 60, times).await
+}
+
+/// How many series of one metric there are, whatever the age of their samples.
+pub(crate) async fn series_of_a_metric(running: &Running) -> anyhow::Result<String> {
+    let query = "count(last_over_time(node_metric_3_total[1h]))".to_owned();
+    let form = [("query", query), ("time", (now_ms() / 1_000).to_string())];
+    let answer = running.ask("/api/v1/query", &form).await?;
+    let count = answer["data"]["result"][0]["value"][1].as_str();
+    Ok(count.context("a metric has gone")?.to_owned())
 }
 
 /// A range that ends a little earlier each time, so that no cache of answers can help.

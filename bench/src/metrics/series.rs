@@ -29,10 +29,24 @@ enum Class {
     DecimalGauge,
 }
 
+/// How much later than planned samples come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Jitter {
+    None,
+    /// 0 to [`JITTER_MS`], one for all series of a target, as scrapes have it.
+    Target,
+    /// 0 to [`JITTER_MS`], one for each series, as some agents send it.
+    Series,
+}
+
+const JITTER_MS: u64 = 6;
+
 /// One series: its labels, encoded, and its present value.
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
     labels: Vec<u8>,
+    /// Which target it is of.
+    target: u64,
     class: Class,
     value: f64,
 }
@@ -55,7 +69,8 @@ impl Series {
             8 => (Class::Gauge, format!("node_metric_{metric}_bytes")),
             _ => (Class::DecimalGauge, format!("node_metric_{metric}_ratio")),
         };
-        let instance = format!("host-{}-{generation}:9100", within / 2);
+        let target = within / 2;
+        let instance = format!("host-{target}-{generation}:9100");
         let device = if within.is_multiple_of(2) { "sda" } else { "sdb" };
         let mut labels = Vec::new();
         for (name, value) in [
@@ -70,7 +85,7 @@ impl Series {
             put_bytes(&mut label, 2, value.as_bytes());
             put_bytes(&mut labels, 1, &label);
         }
-        Series { labels, class, value: float(index % 977) }
+        Series { labels, target: target as u64, class, value: float(index % 977) }
     }
 
     fn advance(&mut self, random: &mut SmallRng) -> f64 {
@@ -102,7 +117,7 @@ fn float(number: usize) -> f64 {
 pub(crate) struct Load {
     series: Vec<Series>,
     samples: usize,
-    jitter_ms: i64,
+    jitter: Jitter,
     random: SmallRng,
     /// The time of the first sample.
     from_ms: i64,
@@ -112,10 +127,10 @@ pub(crate) struct Load {
 
 impl Load {
     /// The samples end now.
-    pub(crate) fn new(series: Vec<Series>, samples: usize, jitter_ms: i64) -> Load {
+    pub(crate) fn new(series: Vec<Series>, samples: usize, jitter: Jitter) -> Load {
         let length = i64::try_from(samples).unwrap_or_default() * STEP_SECONDS * 1_000;
         let random = SmallRng::seed_from_u64(7);
-        Load { series, samples, jitter_ms, random, from_ms: now_ms() - length, sample: 0, at: 0 }
+        Load { series, samples, jitter, random, from_ms: now_ms() - length, sample: 0, at: 0 }
     }
 
     /// The next body, compressed.
@@ -129,12 +144,7 @@ impl Load {
         let mut body = Vec::with_capacity((end - self.at) * 200);
         let mut one = Vec::new();
         for index in self.at..end {
-            // A target's samples have one time; here two devices of a host share it.
-            let jitter = if self.jitter_ms > 0 && index.is_multiple_of(2) {
-                self.random.random_range(0..=self.jitter_ms)
-            } else {
-                0
-            };
+            let late_ms = self.late_ms(index);
             let series = &mut self.series[index];
             let value = series.advance(&mut self.random);
             one.clear();
@@ -142,7 +152,7 @@ impl Load {
             let mut sample = vec![9];
             sample.extend_from_slice(&value.to_le_bytes());
             sample.push(16);
-            put_varint(&mut sample, (time + jitter).cast_unsigned());
+            put_varint(&mut sample, time.cast_unsigned() + late_ms);
             put_bytes(&mut one, 2, &sample);
             put_bytes(&mut body, 1, &one);
         }
@@ -151,6 +161,20 @@ impl Load {
             (self.at, self.sample) = (0, self.sample + 1);
         }
         snap::raw::Encoder::new().compress_vec(&body).ok()
+    }
+
+    /// How much later than planned a series' present sample comes.
+    fn late_ms(&mut self, index: usize) -> u64 {
+        match self.jitter {
+            Jitter::None => 0,
+            Jitter::Target => {
+                let target = self.series[index].target;
+                // The same for all that ask about this target and sample.
+                SmallRng::seed_from_u64(target << 32 | self.sample as u64)
+                    .random_range(0..=JITTER_MS)
+            }
+            Jitter::Series => self.random.random_range(0..=JITTER_MS),
+        }
     }
 }
 
@@ -174,7 +198,7 @@ mod tests {
 
     #[test]
     fn every_series_is_sent_at_every_time() {
-        let mut load = Load::new(Series::many(7_000, 0), 3, 6);
+        let mut load = Load::new(Series::many(7_000, 0), 3, Jitter::Target);
         let mut requests = 0;
         while let Some(body) = load.next_request() {
             let body = snap::raw::Decoder::new().decompress_vec(&body).expect("snappy");

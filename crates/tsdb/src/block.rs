@@ -92,6 +92,4 @@ pub fn check_index(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-mod measure;
-#[cfg(test)]
 pub(crate) mod tests;

@@ -115,6 +115,22 @@ pub fn decode_times(column: &[u8], count: usize, into: &mut Vec<i64>) -> Result<
     if into[start..].is_sorted() { Ok(()) } else { Err(Damaged("timestamps do not ascend")) }
 }
 
+/// The codec of a column of `count` values and what follows it; `None` when nothing is wanted.
+fn begin<'a>(
+    column: &'a [u8],
+    count: usize,
+    range: &Range<usize>,
+) -> Result<Option<(u8, Cursor<'a>)>, Damaged> {
+    if range.is_empty() {
+        return Ok(None);
+    }
+    if range.end > count {
+        return Err(Damaged("range is outside of the column"));
+    }
+    let mut cursor = Cursor::new(column);
+    Ok(Some((cursor.byte()?, cursor)))
+}
+
 const HAS_STARTS: u8 = 1;
 
 /// Appends a chunk of floats; `starts` is empty when none is known.

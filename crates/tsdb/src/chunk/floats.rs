@@ -165,14 +165,7 @@ pub(crate) fn decode(
     scratch: &mut Scratch,
     into: &mut Vec<f64>,
 ) -> Result<(), Damaged> {
-    if range.start >= range.end {
-        return Ok(());
-    }
-    if range.end > count {
-        return Err(Damaged("range is outside of the column"));
-    }
-    let mut cursor = Cursor::new(column);
-    let codec = cursor.byte()?;
+    let Some((codec, mut cursor)) = super::begin(column, count, &range)? else { return Ok(()) };
     match codec {
         RUNS => take_runs(&mut cursor, count, range, into),
         PLAIN => {
