@@ -11,6 +11,14 @@ pub enum InvalidDuration {
     /// It is written some other way.
     #[error("not a valid duration string: {0:?}")]
     Form(String),
+    /// A part of it has a unit that does not exist.
+    #[error("unknown unit {unit:?} in duration {text:?}")]
+    Unit {
+        /// The unit.
+        unit: String,
+        /// The whole text.
+        text: String,
+    },
     /// It has more than 292 years.
     #[error("duration out of range")]
     Range,
@@ -42,8 +50,13 @@ pub fn parse(text: &str) -> Result<Duration, InvalidDuration> {
         let (number, after) = rest.split_at(digits);
         let letters = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
         let (unit, after) = after.split_at(letters);
-        let at = UNITS.iter().position(|(name, _)| *name == unit).ok_or_else(form)?;
-        if number.is_empty() || at < next_unit {
+        if number.is_empty() {
+            return Err(form());
+        }
+        let at = UNITS.iter().position(|(name, _)| *name == unit);
+        let unknown = || InvalidDuration::Unit { unit: unit.to_owned(), text: text.to_owned() };
+        let at = at.ok_or_else(unknown)?;
+        if at < next_unit {
             return Err(form());
         }
         let number: u64 = number.parse().map_err(|_| InvalidDuration::Range)?;
@@ -106,7 +119,8 @@ mod tests {
             ("", "empty duration string"),
             ("1", "not a valid duration string: \"1\""),
             ("1s1m", "not a valid duration string: \"1s1m\""),
-            ("1.5h", "not a valid duration string: \"1.5h\""),
+            ("1.5h", "unknown unit \".\" in duration \"1.5h\""),
+            ("5hs", "unknown unit \"hs\" in duration \"5hs\""),
             ("-1s", "not a valid duration string: \"-1s\""),
             ("99999y", "duration out of range"),
         ] {

@@ -131,7 +131,6 @@ pub static FUNCTIONS: &[Function] = {
         stable("idelta", &[Matrix], 0, Vector),
         stable("increase", &[Matrix], 0, Vector),
         experimental("info", &[Vector, Vector], 1, Vector),
-        experimental("integral", &[Matrix, Scalar], 1, Vector),
         stable("irate", &[Matrix], 0, Vector),
         stable("label_join", &[Vector, String, String, String], -1, Vector),
         stable("label_replace", &[Vector, String, String, String, String], 0, Vector),

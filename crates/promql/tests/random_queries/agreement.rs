@@ -7,6 +7,8 @@ use promql::memory::MemorySource;
 use promql::parser;
 use proptest::prelude::*;
 
+use crate::grammar::{RANGE_FUNCTIONS, Words};
+
 const RANGES: &[&str] = &["1m", "90s", "5m", "1h"];
 
 #[test]
@@ -57,8 +59,17 @@ fn matrix() -> impl Strategy<Value = String> {
     })
 }
 
-fn scalar() -> impl Strategy<Value = String> {
-    prop::sample::select(vec![
+const MORE_RANGE_FUNCTIONS: [&str; 6] = [
+    "rate",
+    "increase",
+    "first_over_time",
+    "mad_over_time",
+    "ts_of_max_over_time",
+    "ts_of_last_over_time",
+];
+
+const WORDS: Words = Words {
+    scalars: &[
         "0",
         "1",
         "-1",
@@ -70,133 +81,58 @@ fn scalar() -> impl Strategy<Value = String> {
         "scalar(m{i=\"1\"})",
         "1e300",
         "2",
-    ])
-    .prop_map(str::to_owned)
+    ],
+    functions: &[
+        "abs",
+        "ceil",
+        "exp",
+        "ln",
+        "sgn",
+        "sqrt",
+        "hour",
+        "days_in_month",
+        "absent",
+        "timestamp",
+        "histogram_count",
+        "histogram_sum",
+        "histogram_avg",
+        "histogram_stddev",
+        "-",
+        "round",
+    ],
+    operators: &["^", "<=", "atan2", "</", ">/", "+ fill(1)", "> on(i) fill_left(0)"],
+};
+
+fn leaf() -> impl Strategy<Value = String> {
+    let functions = [&RANGE_FUNCTIONS[..], &MORE_RANGE_FUNCTIONS].concat();
+    prop_oneof![
+        4 => selector(),
+        4 => (prop::sample::select(functions), matrix())
+            .prop_map(|(function, range)| format!("{function}({range})")),
+        1 => (WORDS.scalar(), matrix())
+            .prop_map(|(q, range)| format!("quantile_over_time({q}, {range})")),
+        1 => (matrix(), WORDS.scalar())
+            .prop_map(|(range, t)| format!("predict_linear({range}, {t})")),
+        1 => WORDS.scalar().prop_map(|value| format!("vector({value})")),
+    ]
 }
 
-const RANGE_FUNCTIONS: [&str; 22] = [
-    "rate",
-    "increase",
-    "delta",
-    "irate",
-    "idelta",
-    "resets",
-    "changes",
-    "deriv",
-    "sum_over_time",
-    "avg_over_time",
-    "min_over_time",
-    "max_over_time",
-    "count_over_time",
-    "last_over_time",
-    "first_over_time",
-    "stddev_over_time",
-    "stdvar_over_time",
-    "mad_over_time",
-    "present_over_time",
-    "absent_over_time",
-    "ts_of_max_over_time",
-    "ts_of_last_over_time",
-];
-
-const FUNCTIONS: [&str; 16] = [
-    "abs",
-    "ceil",
-    "exp",
-    "ln",
-    "sgn",
-    "sqrt",
-    "hour",
-    "days_in_month",
-    "absent",
-    "timestamp",
-    "histogram_count",
-    "histogram_sum",
-    "histogram_avg",
-    "histogram_stddev",
-    "-",
-    "round",
-];
-
 fn vector() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
-        4 => selector(),
-        4 => (prop::sample::select(&RANGE_FUNCTIONS[..]), matrix())
-            .prop_map(|(function, range)| format!("{function}({range})")),
-        1 => (scalar(), matrix()).prop_map(|(q, range)| format!("quantile_over_time({q}, {range})")),
-        1 => (matrix(), scalar()).prop_map(|(range, t)| format!("predict_linear({range}, {t})")),
-        1 => scalar().prop_map(|value| format!("vector({value})")),
-    ];
-    let operators = vec![
-        "+",
-        "-",
-        "*",
-        "/",
-        "%",
-        "^",
-        "==",
-        "!=",
-        ">",
-        "<",
-        ">=",
-        "<=",
-        "== bool",
-        "> bool",
-        "and",
-        "or",
-        "unless",
-        "atan2",
-        "+ on(i)",
-        "+ ignoring(j)",
-        "* on(i) group_left",
-        "- ignoring(j) group_right",
-        "and on(i)",
-        "unless ignoring(i)",
-        "</",
-        ">/",
-        "+ fill(1)",
-        "> on(i) fill_left(0)",
-    ];
-    let aggregations = vec![
-        "sum",
-        "avg",
-        "min",
-        "max",
-        "count",
-        "group",
-        "stddev",
-        "stdvar",
-        "sum by (i)",
-        "avg without (i)",
-        "count by (j)",
-    ];
-    let chosen = vec!["topk", "bottomk", "limitk", "quantile", "limit_ratio"];
-    leaf.prop_recursive(4, 24, 3, move |inner| {
+    let chosen = &["topk", "bottomk", "limitk", "quantile", "limit_ratio"][..];
+    WORDS.vector(leaf(), (4, 24), move |inner| {
         prop_oneof![
-            (prop::sample::select(&FUNCTIONS[..]), inner.clone())
-                .prop_map(|(function, arg)| format!("{function}({arg})")),
-            (inner.clone(), prop::sample::select(operators.clone()), inner.clone())
-                .prop_map(|(left, op, right)| format!("({left}) {op} ({right})")),
-            (inner.clone(), prop::sample::select(vec!["+", "*", ">", "== bool", "</"]), scalar())
-                .prop_map(|(left, op, right)| format!("({left}) {op} {right}")),
-            (scalar(), prop::sample::select(vec!["-", "/", "<", "> bool"]), inner.clone())
-                .prop_map(|(left, op, right)| format!("{left} {op} ({right})")),
-            (prop::sample::select(aggregations.clone()), inner.clone())
-                .prop_map(|(aggregation, arg)| format!("{aggregation} ({arg})")),
-            (prop::sample::select(chosen.clone()), scalar(), inner.clone())
+            (inner.clone(), WORDS.scalar())
+                .prop_map(|(left, right)| format!("({left}) </ {right}")),
+            (prop::sample::select(chosen), WORDS.scalar(), inner.clone())
                 .prop_map(|(aggregation, param, arg)| format!("{aggregation}({param}, {arg})")),
-            (scalar(), inner.clone())
+            (WORDS.scalar(), inner.clone())
                 .prop_map(|(q, arg)| format!("histogram_quantile({q}, {arg})")),
             inner.clone().prop_map(|arg| format!("histogram_fraction(0, 1, {arg})")),
             inner.clone().prop_map(|arg| format!("count_values(\"v\", {arg})")),
-            inner.clone().prop_map(|arg| format!("clamp({arg}, 0, 10)")),
-            inner
-                .clone()
-                .prop_map(|arg| format!("label_replace({arg}, \"j\", \"$1\", \"i\", \"(.*)\")")),
             inner.clone().prop_map(|arg| format!("sort_by_label({arg}, \"i\")")),
-            inner.clone().prop_map(|arg| format!("max_over_time(({arg})[5m:1m])")),
             inner.prop_map(|arg| format!("vector(scalar({arg}))")),
         ]
+        .boxed()
     })
 }
 

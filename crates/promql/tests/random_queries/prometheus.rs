@@ -18,6 +18,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
+use crate::grammar::{RANGE_FUNCTIONS, Words};
+
 const QUERIES: usize = 1500;
 const STEP: i64 = 15_000;
 /// Off all multiples of the step, as are the widths of all ranges.
@@ -40,42 +42,25 @@ fn matrix() -> impl Strategy<Value = String> {
     })
 }
 
-fn scalar() -> impl Strategy<Value = String> {
-    let values = vec!["0", "1", "-1", "0.3", "time()", "scalar(m{i=\"1\"})", "2"];
-    prop::sample::select(values).prop_map(str::to_owned)
-}
+const WORDS: Words = Words {
+    scalars: &["0", "1", "-1", "0.3", "time()", "scalar(m{i=\"1\"})", "2"],
+    functions: &["abs", "ceil", "sgn", "sqrt", "absent", "timestamp", "-", "floor", "round"],
+    operators: &[],
+};
 
 fn leaf() -> impl Strategy<Value = String> {
-    let functions = vec![
-        "delta",
-        "irate",
-        "idelta",
-        "resets",
-        "changes",
-        "deriv",
-        "sum_over_time",
-        "avg_over_time",
-        "min_over_time",
-        "max_over_time",
-        "count_over_time",
-        "last_over_time",
-        "stddev_over_time",
-        "stdvar_over_time",
-        "present_over_time",
-        "absent_over_time",
-    ];
     let counted = prop::sample::select(vec!["rate", "increase"]);
     let range = prop::sample::select(vec!["64s", "302s", "908s"]);
     prop_oneof![
         4 => selector(),
-        4 => (prop::sample::select(functions), matrix())
+        4 => (prop::sample::select(&RANGE_FUNCTIONS[..]), matrix())
             .prop_map(|(function, range)| format!("{function}({range})")),
         2 => (counted, range).prop_map(|(function, range)| format!("{function}(n_total[{range}])")),
         1 => (prop::sample::select(vec!["0", "0.3", "1"]), matrix())
             .prop_map(|(q, range)| format!("quantile_over_time({q}, {range})")),
         1 => prop::sample::select(vec!["m[98s]", "s[302s:30s]", "n_total[64s] offset 30s"])
             .prop_map(|range| format!("predict_linear({range}, 60)")),
-        1 => scalar().prop_map(|value| format!("vector({value})")),
+        1 => WORDS.scalar().prop_map(|value| format!("vector({value})")),
         1 => prop::sample::select(vec!["topk(2, m)", "bottomk by (j) (1, n_total)", "topk(3, s)"])
             .prop_map(str::to_owned),
         1 => prop::sample::select(vec!["hour", "minute", "day_of_week", "days_in_month", "year"])
@@ -84,71 +69,12 @@ fn leaf() -> impl Strategy<Value = String> {
 }
 
 fn vector() -> impl Strategy<Value = String> {
-    let functions =
-        vec!["abs", "ceil", "sgn", "sqrt", "absent", "timestamp", "-", "floor", "round"];
-    let operators = vec![
-        "+",
-        "-",
-        "*",
-        "/",
-        "%",
-        "==",
-        "!=",
-        ">",
-        "<",
-        ">=",
-        "== bool",
-        "> bool",
-        "and",
-        "or",
-        "unless",
-        "+ on(i)",
-        "+ ignoring(j)",
-        "* on(i) group_left",
-        "- ignoring(j) group_right",
-        "and on(i)",
-        "unless ignoring(i)",
-        "or on(j)",
-    ];
-    let aggregations = vec![
-        "sum",
-        "avg",
-        "min",
-        "max",
-        "count",
-        "group",
-        "stddev",
-        "stdvar",
-        "sum by (i)",
-        "avg without (i)",
-        "count by (j)",
-        "quantile by (j) (0.4,",
-    ];
-    leaf().prop_recursive(3, 16, 3, move |inner| {
+    WORDS.vector(leaf(), (3, 16), |inner| {
         prop_oneof![
-            (prop::sample::select(functions.clone()), inner.clone())
-                .prop_map(|(function, arg)| format!("{function}({arg})")),
-            (inner.clone(), prop::sample::select(operators.clone()), inner.clone())
-                .prop_map(|(left, op, right)| format!("({left}) {op} ({right})")),
-            (inner.clone(), prop::sample::select(vec!["+", "*", ">", "== bool"]), scalar())
-                .prop_map(|(left, op, right)| format!("({left}) {op} {right}")),
-            (scalar(), prop::sample::select(vec!["-", "/", "<", "> bool"]), inner.clone())
-                .prop_map(|(left, op, right)| format!("{left} {op} ({right})")),
-            (prop::sample::select(aggregations.clone()), inner.clone()).prop_map(|(name, arg)| {
-                if name.ends_with(',') {
-                    format!("{name} {arg})")
-                } else {
-                    format!("{name} ({arg})")
-                }
-            }),
             inner.clone().prop_map(|arg| format!("count_values(\"v\", round({arg}))")),
-            inner.clone().prop_map(|arg| format!("clamp({arg}, 0, 10)")),
-            inner
-                .clone()
-                .prop_map(|arg| format!("label_replace({arg}, \"j\", \"$1\", \"i\", \"(.*)\")")),
-            inner.clone().prop_map(|arg| format!("label_join({arg}, \"k\", \"-\", \"i\", \"j\")")),
-            inner.prop_map(|arg| format!("max_over_time(({arg})[302s:1m])")),
+            inner.prop_map(|arg| format!("quantile by (j) (0.4, {arg})")),
         ]
+        .boxed()
     })
 }
 

@@ -1,5 +1,7 @@
-//! What queries cost, over a store in memory. Run by hand:
-//! `cargo test -p promql --test speed -- --ignored --nocapture`.
+//! What queries cost, over a store in memory: `cargo run -p promql --example speed`.
+//! Each of them has to have a result.
+
+#![expect(clippy::print_stdout, reason = "figures are what it is for")]
 
 use model::metric::Labels;
 use promql::engine::{Engine, Run};
@@ -38,8 +40,11 @@ fn processor_millis() -> f64 {
     (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) * 10.0
 }
 
-#[test]
-#[ignore = "measures"]
+fn main() {
+    cost_of_queries();
+    cost_of_rules_over_many_series();
+}
+
 fn cost_of_queries() {
     let source = source();
     let engine = Engine::default();
@@ -75,12 +80,10 @@ fn cost_of_queries() {
         }
         let wall = watch.elapsed().as_secs_f64() * 1000.0 / runs;
         let processor = (processor_millis() - before) / runs;
-        eprintln!("{processor:8.2} ms processor {wall:8.2} ms wall  {query}");
+        println!("{processor:8.2} ms processor {wall:8.2} ms wall  {query}");
     }
 }
 
-#[test]
-#[ignore = "measures"]
 fn cost_of_rules_over_many_series() {
     let mut source = MemorySource::new();
     for series in 0..100_000u32 {
@@ -118,6 +121,6 @@ fn cost_of_rules_over_many_series() {
             runs += 1.0;
         }
         let processor = (processor_millis() - before) / runs;
-        eprintln!("{processor:8.2} ms processor  {query}");
+        println!("{processor:8.2} ms processor  {query}");
     }
 }

@@ -1,0 +1,5 @@
+//! Random queries over random data.
+
+mod agreement;
+mod grammar;
+mod prometheus;
