@@ -45,7 +45,10 @@ fn monitor(node: &Node) -> Result<Monitor, Problem> {
         monitor.columns = columns.texts()?;
     }
     if let Some(detectors) = fields.node("detectors") {
-        monitor.detectors = detectors.texts()?;
+        monitor.detectors = match &detectors.value {
+            Value::Scalar { .. } => vec![detectors.text()?],
+            _ => detectors.texts()?,
+        };
         monitor.chosen().map_err(|error| detectors.problem(&error.to_string()))?;
     }
     if let Some(bins) = fields.node("bins") {

@@ -1,0 +1,135 @@
+"""Drift, data quality and performance of models, without a server and without copies.
+
+    import trefoil
+    outcome = trefoil.drift(reference, current)
+    outcome.drifted_columns          # ['income']
+    outcome                          # in a notebook: the whole report
+
+Tables are NumPy arrays, pandas or Polars frames, anything with Arrow's PyCapsule interface
+(pyarrow, DuckDB, ...), or a dictionary of columns. They are read where they lie; nothing is sent
+anywhere. While a call computes, other threads run: do not write to its arrays meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, List, Optional, Sequence, Union
+
+from trefoil import _frames, _native
+from trefoil._native import __version__
+from trefoil._results import (
+    Band,
+    Bin,
+    Column,
+    Detector,
+    Estimate,
+    Measure,
+    Metric,
+    Outcome,
+    Part,
+    Performance,
+    Point,
+    Report,
+)
+from trefoil._streams import Profile, Sequential, sequential_detectors
+
+__all__ = [
+    "Band",
+    "Bin",
+    "Column",
+    "Detector",
+    "Estimate",
+    "Measure",
+    "Metric",
+    "Outcome",
+    "Part",
+    "Performance",
+    "Point",
+    "Profile",
+    "Report",
+    "Sequential",
+    "__version__",
+    "detectors",
+    "drift",
+    "monitors",
+    "sequential_detectors",
+]
+
+Bins = Union[int, str, Sequence[float]]
+
+
+def drift(
+    reference: Any,
+    current: Any,
+    *,
+    columns: Optional[Sequence[str]] = None,
+    detectors: Union[str, Sequence[str], None] = None,
+    bins: Bins = 10,
+    alpha: float = 0.05,
+    correction: str = "holm",
+    customary: bool = False,
+    by: Optional[str] = None,
+    time: Optional[str] = None,
+    every: Union[str, int, None] = None,
+    target: Optional[str] = None,
+    prediction: Optional[str] = None,
+    score: Optional[str] = None,
+    name: str = "drift",
+) -> Outcome:
+    """Compares what things are like with what they were like.
+
+    columns:    these only; all but times and row numbers where none are named
+    detectors:  names, or "all"; "psi" where none are (see `trefoil.detectors()`)
+    bins:       quantiles of the reference, "doane", "values", or a list of cuts
+    alpha:      chance of any false alarm a window, all columns together
+    correction: how that is shared: "holm", "bonferroni", "false_discovery", "none"
+    customary:  alarm by each detector's customary rule instead
+    by:         a column whose values are compared segment by segment
+    time:       the column of the rows' time
+    every:      windows: "1d", "1h", "5000 rows", or a number of rows
+    target, prediction, score: labels, decisions and scores: performance, realised where labels are
+                and estimated where they are not
+
+    Raises ValueError for options that make no sense, TypeError for columns that cannot be compared.
+    """
+    options = {
+        "name": name,
+        "columns": _names("columns", columns),
+        "detectors": _names("detectors", detectors),
+        "bins": bins if isinstance(bins, (int, str)) else [float(cut) for cut in bins],
+        "alpha": alpha,
+        "correction": correction,
+        "customary": customary,
+        "by": by,
+        "time": time,
+        "every": f"{every} rows" if isinstance(every, int) else every,
+        "target": target,
+        "prediction": prediction,
+        "score": score,
+    }
+    before = _frames.table(reference, "the reference")
+    now = _frames.table(current, "the current data")
+    return Outcome(_native.drift(before, now, options))
+
+
+def monitors(reference: Any, current: Any, config: Union[str, "os.PathLike[str]"]) -> List[Outcome]:
+    """Runs the monitors of a YAML file (a path) or of YAML text; one outcome each."""
+    text = config if isinstance(config, str) else None
+    if text is None or "\n" not in text:
+        with open(config, encoding="utf-8") as file:
+            text = file.read()
+    before = _frames.table(reference, "the reference")
+    now = _frames.table(current, "the current data")
+    return [Outcome(found) for found in _native.monitors(before, now, text)]
+
+
+def detectors() -> List[Detector]:
+    """The two-sample detectors, each with what it is for and what not."""
+    return [Detector(*entry) for entry in _native.detectors()]
+
+
+def _names(what: str, names: Union[str, Sequence[str], None]) -> List[str]:
+    names = [names] if isinstance(names, str) else list(names or [])
+    if not all(isinstance(one, str) for one in names):
+        raise TypeError(f"{what} are names, not {names!r}")
+    return names

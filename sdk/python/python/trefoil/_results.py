@@ -1,0 +1,284 @@
+"""What was found, as typed objects. They are views of one dictionary, `Outcome.to_dict()`."""
+
+from __future__ import annotations
+
+import html
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A two-sample detector."""
+
+    name: str
+    title: str
+    documentation: str
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Shares of rows in one bin."""
+
+    label: str
+    reference: float
+    current: float
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What one detector says of a column."""
+
+    detector: str
+    value: float
+    #: The chance of this or a greater value without drift, at these numbers of rows.
+    probability: float
+    #: How large the difference is, whatever the number of rows.
+    effect: float
+    drifted: bool
+    #: What it was held against: {"value_at_least": x} or {"probability_below": x}.
+    rule: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Column:
+    """The outcome for one column."""
+
+    name: str
+    kind: Optional[str]
+    drifted: bool
+    measures: Tuple[Measure, ...]
+    #: Data quality, in words.
+    findings: Tuple[str, ...]
+    bins: Tuple[Bin, ...]
+    #: (mean, standard deviation) before and now, of numbers.
+    moments: Optional[Tuple[Tuple[float, float], Tuple[float, float]]]
+    error: Optional[str]
+
+    def __getitem__(self, detector: str) -> Measure:
+        for measure in self.measures:
+            if measure.detector == detector:
+                return measure
+        raise KeyError(f"{self.name} was not measured by {detector}")
+
+
+@dataclass(frozen=True)
+class Report:
+    """All columns: drifted first, then by effect."""
+
+    drifted: int
+    compared: int
+    #: Rows of the reference and of the current data.
+    rows: Tuple[int, int]
+    columns: Tuple[Column, ...]
+
+    @property
+    def drifted_columns(self) -> List[str]:
+        return [column.name for column in self.columns if column.drifted]
+
+    def __getitem__(self, column: str) -> Column:
+        for one in self.columns:
+            if one.name == column:
+                return one
+        raise KeyError(f"{column} was not compared")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A window or a segment."""
+
+    name: str
+    report: Report
+
+    @property
+    def drifted(self) -> bool:
+        return self.report.drifted > 0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric without labels, with its band of three standard errors."""
+
+    value: float
+    sampling_error: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Band:
+    """Where the metric lies on the reference."""
+
+    lower: Optional[float]
+    upper: Optional[float]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A metric of one window."""
+
+    window: str
+    realized: Optional[float]
+    #: Share of the rows that have a label.
+    labelled: float
+    estimate: Optional[Estimate]
+    alert: bool
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric over windows."""
+
+    name: str
+    band: Band
+    reference: float
+    points: Tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class Performance:
+    """Performance, metric by metric."""
+
+    task: str
+    metrics: Tuple[Metric, ...]
+
+    def __getitem__(self, metric: str) -> Metric:
+        for one in self.metrics:
+            if one.name == metric:
+                return one
+        raise KeyError(f"{metric} was not measured")
+
+
+class Outcome:
+    """Everything that was found. In a notebook it shows the report; `print` gives the table."""
+
+    name: str
+    overall: Report
+    windows: Tuple[Part, ...]
+    segments: Tuple[Part, ...]
+    performance: Optional[Performance]
+    #: Rows of the current data that occur more than once.
+    duplicates: int
+    #: What was left out, and why.
+    notes: Tuple[str, ...]
+
+    def __init__(self, found: Any) -> None:
+        self._found = found
+        self._dict: Dict[str, Any] = json.loads(found.json())
+        findings = dict(found.findings())
+        self.name = self._dict["name"]
+        self.overall = _report(self._dict["overall"], findings)
+        self.windows = tuple(_part(part) for part in self._dict["windows"])
+        self.segments = tuple(_part(part) for part in self._dict["segments"])
+        self.performance = _performance(self._dict["performance"])
+        self.duplicates = self._dict["duplicates"]
+        self.notes = tuple(self._dict["notes"])
+
+    @property
+    def drifted(self) -> bool:
+        """Whether any column drifted: overall, or in any window."""
+        return self._found.drifted()
+
+    @property
+    def degraded(self) -> bool:
+        """Whether any performance metric left its band."""
+        return self._found.degraded()
+
+    @property
+    def columns(self) -> Tuple[Column, ...]:
+        return self.overall.columns
+
+    @property
+    def drifted_columns(self) -> List[str]:
+        """Names of the columns that drifted overall."""
+        return self.overall.drifted_columns
+
+    @property
+    def drifted_windows(self) -> List[str]:
+        """Names of the windows in which any column drifted."""
+        return [window.name for window in self.windows if window.drifted]
+
+    def __getitem__(self, column: str) -> Column:
+        return self.overall[column]
+
+    def to_dict(self) -> Dict[str, Any]:
+        """Everything, as `trefoil drift --json` prints it."""
+        return json.loads(self._found.json())
+
+    def to_json(self) -> str:
+        return self._found.json()
+
+    def to_html(self, path: Any = None) -> str:
+        """The report as one page that needs nothing else; written to `path` where one is named."""
+        page = self._found.html()
+        if path is not None:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(page)
+        return page
+
+    def _repr_html_(self) -> str:
+        # A frame of its own, so that the page's style and the notebook's do not meet.
+        page = html.escape(self.to_html(), quote=True)
+        return (
+            f'<iframe title="drift report" srcdoc="{page}" sandbox="" '
+            'style="width:100%;height:720px;border:0"></iframe>'
+        )
+
+    def __str__(self) -> str:
+        return self._found.text(sys.stdout.isatty()).rstrip("\n")
+
+    def __repr__(self) -> str:
+        return (
+            f"<trefoil.Outcome {self.name!r}: {self.overall.drifted} of {self.overall.compared} "
+            f"columns drifted>"
+        )
+
+
+def _measure(raw: Dict[str, Any]) -> Measure:
+    # A number that is none (NaN, infinite) is null in JSON.
+    number = {key: _number(raw[key]) for key in ("value", "probability", "effect")}
+    return Measure(raw["detector"], **number, drifted=raw["drifted"], rule=raw["rule"])
+
+
+def _number(value: Optional[float]) -> float:
+    return float("nan") if value is None else value
+
+
+def _column(raw: Dict[str, Any], findings: Mapping[str, List[str]]) -> Column:
+    said = findings.get(raw["name"])
+    moments = raw["moments"]
+    return Column(
+        name=raw["name"],
+        kind=raw["kind"],
+        drifted=raw["drifted"],
+        measures=tuple(_measure(one) for one in raw["measures"]),
+        findings=tuple(said if said is not None else (one["check"] for one in raw["findings"])),
+        bins=tuple(Bin(**one) for one in raw["bins"]),
+        moments=moments and (tuple(moments[0]), tuple(moments[1])),
+        error=raw["error"],
+    )
+
+
+def _report(raw: Dict[str, Any], findings: Mapping[str, List[str]]) -> Report:
+    columns = tuple(_column(one, findings) for one in raw["columns"])
+    return Report(raw["drifted"], raw["compared"], tuple(raw["rows"]), columns)
+
+
+def _part(raw: Dict[str, Any]) -> Part:
+    return Part(raw["name"], _report(raw["report"], {}))
+
+
+def _performance(raw: Optional[Dict[str, Any]]) -> Optional[Performance]:
+    if raw is None:
+        return None
+    metrics = []
+    for one in raw["metrics"]:
+        points = []
+        for point in one["points"]:
+            estimate = point["estimate"] and Estimate(**point["estimate"])
+            points.append(Point(**{**point, "estimate": estimate}))
+        band = Band(**one["band"])
+        metrics.append(Metric(one["name"], band, _number(one["reference"]), tuple(points)))
+    return Performance(raw["task"], tuple(metrics))

@@ -1,0 +1,301 @@
+//! The Rust half of the Python package `trefoil`: tables in without copies, outcomes out.
+//!
+//! What Python sees as classes and functions is in `python/trefoil`; this module is private to it.
+//! While it computes, other Python threads run; arrays must not be written to meanwhile.
+
+mod arrays;
+mod sequential;
+
+use arrow_array::RecordBatch;
+use mlmon::compare::{Column, columns_of};
+use mlmon::monitor::{Every, Monitor, Outcome};
+use mlmon::profile::{Binning, Edges, Profile};
+use mlmon::threshold::{Correction, Threshold};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+fn invalid(error: impl ToString) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+fn of_mlmon(error: &mlmon::Error) -> PyErr {
+    match error {
+        mlmon::Error::Type(_) => PyTypeError::new_err(error.to_string()),
+        _ => invalid(error),
+    }
+}
+
+/// What `trefoil.drift` was asked for.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Options {
+    name: String,
+    columns: Vec<String>,
+    detectors: Vec<String>,
+    bins: Bins,
+    alpha: f64,
+    correction: String,
+    customary: bool,
+    by: Option<String>,
+    time: Option<String>,
+    every: Option<String>,
+    target: Option<String>,
+    prediction: Option<String>,
+    score: Option<String>,
+}
+
+#[derive(FromPyObject)]
+enum Bins {
+    Number(usize),
+    Name(String),
+    Cuts(Vec<f64>),
+}
+
+impl Bins {
+    fn binning(self) -> PyResult<Binning> {
+        match self {
+            Bins::Number(bins) if bins >= 2 => Ok(Binning::Quantiles(bins)),
+            Bins::Cuts(cuts) => Ok(Binning::Cuts(cuts)),
+            Bins::Name(name) if name == "doane" => Ok(Binning::Doane),
+            Bins::Name(name) if name == "values" => Ok(Binning::Values),
+            Bins::Number(_) | Bins::Name(_) => {
+                Err(invalid("bins is a number from 2 on, \"doane\", \"values\" or a list of cuts"))
+            }
+        }
+    }
+}
+
+impl Options {
+    fn monitor(self) -> PyResult<Monitor> {
+        if !(self.alpha > 0.0 && self.alpha < 1.0) {
+            return Err(invalid("alpha lies between 0 and 1"));
+        }
+        let correction = match self.correction.as_str() {
+            "holm" => Correction::Holm,
+            "bonferroni" => Correction::Bonferroni,
+            "false_discovery" => Correction::FalseDiscovery,
+            "none" => Correction::None,
+            other => {
+                return Err(invalid(format!(
+                    "no correction is called {other:?}; there are holm, bonferroni, false_discovery \
+                     and none"
+                )));
+            }
+        };
+        let every = match &self.every {
+            Some(every) => Some(Every::parse(every).map_err(|error| of_mlmon(&error))?),
+            None => None,
+        };
+        Ok(Monitor {
+            name: self.name,
+            columns: self.columns,
+            detectors: self.detectors,
+            binning: self.bins.binning()?,
+            threshold: match self.customary {
+                true => Threshold::Customary,
+                false => Threshold::Sampled { alpha: self.alpha, correction },
+            },
+            by: self.by,
+            time: self.time,
+            every,
+            target: self.target,
+            prediction: self.prediction,
+            score: self.score,
+        })
+    }
+}
+
+/// What a monitor found.
+#[pyclass(frozen, name = "Outcome", module = "trefoil._native")]
+struct Found(Outcome);
+
+#[pymethods]
+impl Found {
+    fn json(&self) -> PyResult<String> {
+        serde_json::to_string(&self.0).map_err(invalid)
+    }
+
+    fn html(&self) -> String {
+        mlmon::report::page(&self.0)
+    }
+
+    fn text(&self, colour: bool) -> String {
+        mlmon::report::table(&self.0, colour)
+    }
+
+    fn drifted(&self) -> bool {
+        self.0.drifted()
+    }
+
+    fn degraded(&self) -> bool {
+        self.0.degraded()
+    }
+
+    /// The data-quality findings of each column in words.
+    fn findings(&self) -> Vec<(String, Vec<String>)> {
+        let columns = self.0.overall.columns.iter();
+        let said = columns.map(|column| {
+            let sentences = column.findings.iter().map(mlmon::quality::Finding::sentence);
+            (column.name.clone(), sentences.collect())
+        });
+        said.collect()
+    }
+}
+
+fn outcome(
+    python: Python<'_>,
+    monitor: &Monitor,
+    reference: &[RecordBatch],
+    current: &[RecordBatch],
+) -> PyResult<Found> {
+    let found = python.detach(|| monitor.run(reference, current));
+    found.map(Found).map_err(|error| of_mlmon(&error))
+}
+
+/// Compares two tables.
+#[pyfunction]
+fn drift(
+    python: Python<'_>,
+    reference: &Bound<'_, PyAny>,
+    current: &Bound<'_, PyAny>,
+    options: Options,
+) -> PyResult<Found> {
+    let monitor = options.monitor()?;
+    let (reference, current) = (arrays::table(reference)?, arrays::table(current)?);
+    outcome(python, &monitor, &reference, &current)
+}
+
+/// Runs the monitors of a YAML document.
+#[pyfunction]
+fn monitors(
+    python: Python<'_>,
+    reference: &Bound<'_, PyAny>,
+    current: &Bound<'_, PyAny>,
+    yaml: &str,
+) -> PyResult<Vec<Found>> {
+    let monitors = Monitor::read(yaml).map_err(invalid)?;
+    let (reference, current) = (arrays::table(reference)?, arrays::table(current)?);
+    monitors.iter().map(|monitor| outcome(python, monitor, &reference, &current)).collect()
+}
+
+/// Name, title and documentation of every two-sample detector.
+#[pyfunction]
+fn detectors() -> Vec<(&'static str, &'static str, String)> {
+    let all = mlmon::detector::ALL.iter();
+    all.map(|detector| (detector.name, detector.title, detector.documentation())).collect()
+}
+
+/// A column's counters under edges that a reference froze.
+#[pyclass(name = "Profile", module = "trefoil._native")]
+struct Counted(Profile);
+
+fn only(table: &[RecordBatch]) -> PyResult<Column> {
+    let mut columns = columns_of(table);
+    match (columns.pop(), columns.is_empty()) {
+        (Some(column), true) => Ok(column),
+        _ => Err(invalid("a profile is of one column")),
+    }
+}
+
+#[pymethods]
+impl Counted {
+    #[staticmethod]
+    fn fit(column: &Bound<'_, PyAny>, bins: Bins) -> PyResult<Counted> {
+        let column = only(&arrays::table(column)?)?;
+        let edges = Edges::fit(&column.arrays, &bins.binning()?).map_err(|e| of_mlmon(&e))?;
+        let mut profile = Profile::new(edges.into()).with_sketches();
+        for array in &column.arrays {
+            profile.update(array.as_ref()).map_err(|error| of_mlmon(&error))?;
+        }
+        Ok(Counted(profile))
+    }
+
+    #[staticmethod]
+    fn decode(bytes: &[u8]) -> PyResult<Counted> {
+        Profile::decode(bytes).map(Counted).map_err(|error| of_mlmon(&error))
+    }
+
+    fn encode<'py>(&self, python: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(python, &self.0.encode())
+    }
+
+    /// An empty profile with the same edges.
+    fn empty(&self) -> Counted {
+        Counted(Profile::new(self.0.edges().clone()).with_sketches())
+    }
+
+    fn update(&mut self, column: &Bound<'_, PyAny>) -> PyResult<()> {
+        for array in &only(&arrays::table(column)?)?.arrays {
+            self.0.update(array.as_ref()).map_err(|error| of_mlmon(&error))?;
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, other: &Counted) -> PyResult<()> {
+        self.0.merge(&other.0).map_err(|error| of_mlmon(&error))
+    }
+
+    /// Value, probability and effect of a detector that needs profiles alone.
+    fn measure(&self, reference: &Counted, detector: &str) -> PyResult<(f64, f64, f64)> {
+        let known = mlmon::detector::find(detector)
+            .ok_or_else(|| invalid(format!("no detector is called {detector:?}")))?;
+        let pair = mlmon::pair::Pair::of(&reference.0, &self.0).map_err(|e| of_mlmon(&e))?;
+        let measure = (known.measure)(&pair).map_err(|error| of_mlmon(&error))?;
+        Ok((measure.value, measure.probability, measure.effect))
+    }
+
+    #[getter]
+    fn counts(&self) -> Vec<u64> {
+        self.0.counts().to_vec()
+    }
+
+    #[getter]
+    fn cuts(&self) -> Option<Vec<f64>> {
+        self.0.edges().cuts().map(<[f64]>::to_vec)
+    }
+
+    #[getter]
+    fn categories(&self) -> Option<Vec<String>> {
+        let categories = self.0.edges().categories()?;
+        Some(categories.iter().map(|name| name.to_string()).collect())
+    }
+
+    #[getter]
+    fn rows(&self) -> u64 {
+        self.0.rows()
+    }
+
+    #[getter]
+    fn missing(&self) -> u64 {
+        self.0.missing()
+    }
+
+    #[getter]
+    fn nan(&self) -> u64 {
+        self.0.nan()
+    }
+
+    #[getter]
+    fn mean(&self) -> Option<f64> {
+        self.0.moments().mean()
+    }
+
+    #[getter]
+    fn deviation(&self) -> Option<f64> {
+        self.0.moments().variance(0).map(f64::sqrt)
+    }
+}
+
+/// The module.
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<Found>()?;
+    module.add_class::<Counted>()?;
+    module.add_class::<sequential::Watch>()?;
+    module.add_function(wrap_pyfunction!(drift, module)?)?;
+    module.add_function(wrap_pyfunction!(monitors, module)?)?;
+    module.add_function(wrap_pyfunction!(detectors, module)?)?;
+    Ok(())
+}
