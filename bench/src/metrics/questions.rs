@@ -50,7 +50,7 @@ pub(crate) const DASHBOARD: [&str; 24] = [
     "increase(node_metric_23_total{zone=\"a\"}[10m])",
     "deriv(node_metric_28_bytes[5m])",
     "delta(node_metric_28_bytes[5m])",
-    "sum by(job)(rate({__name__=~\"node_metric_1[3-6]_total\"}[5m]))",
+    "sum by(zone)(increase(node_metric_16_total[10m]))",
 ];
 
 /// What alerts ask, at one time.

@@ -1,4 +1,5 @@
-//! How much processor time and memory a sample takes: `cargo run -p tsdb --example throughput`.
+//! How much processor time and memory a sample takes: `cargo run -p tsdb --example throughput`. An
+//! argument chooses the cases whose names begin with it.
 //!
 //! The data is that of the comparison with other stores: 30 % constants, 40 % whole counters, the
 //! rest decimals; five labels a series; batches of 5,000 series every 15 s.
@@ -17,18 +18,25 @@ use tsdb::{Options, Query, Tsdb};
 
 const NOW: i64 = 1_700_000_000_000;
 const BATCH: usize = 5_000;
+/// How many rounds of samples lie between two looks after cuts: a minute.
+const MAINTAIN_ROUNDS: usize = 4;
 
 fn main() {
     run("1,000,000 new series, 5 samples each", 1_000_000, 5, 0);
     run("300,000 new series, 20 samples each", 300_000, 20, 0);
+    run("100,000 series, 720 samples each: three hours", 100_000, 720, 0);
     run("10,000 series, 960 samples each", 10_000, 960, 0);
     run("10,000 series, 960 samples each, 0-6 ms jitter", 10_000, 960, 6);
 }
 
 fn run(name: &str, series: usize, rounds: usize, jitter_ms: u64) {
+    if std::env::args().nth(1).is_some_and(|only| !name.starts_with(&only)) {
+        return;
+    }
     let dir = tempfile::tempdir().expect("a directory");
     let rss_before = resident_bytes();
     let mut options = Options::new(dir.path());
+    options.maintain_every = std::time::Duration::ZERO;
     options.ahead_max = std::time::Duration::from_hours(1000);
     let clock = Clock::manual(NOW * 1_000_000);
     let blocks = LocalStore::open(dir.path().join("blocks")).expect("a directory");
@@ -52,6 +60,9 @@ fn run(name: &str, series: usize, rounds: usize, jitter_ms: u64) {
     let (tx, rx) = mpsc::channel();
     let mut waiting = 0;
     for round in 0..rounds {
+        if round % MAINTAIN_ROUNDS == 0 {
+            tsdb.maintain().expect("maintained");
+        }
         let time = NOW + i64::try_from(round).unwrap_or(0) * 15_000;
         for (labels, values) in labels.chunks(BATCH).zip(values.chunks_mut(BATCH)) {
             let batch = make(labels, values, time, jitter_ms);

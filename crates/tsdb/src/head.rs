@@ -62,6 +62,7 @@ pub(crate) struct Head {
 pub(crate) struct Limits {
     pub(crate) series_max: usize,
     pub(crate) block_ms: i64,
+    pub(crate) lag_ms: i64,
     pub(crate) late_ms: i64,
     pub(crate) exemplars_max: usize,
     pub(crate) metadata_max: usize,
@@ -166,9 +167,10 @@ impl Head {
     }
 
     fn bounds(&self, newest: i64) -> Bounds {
-        let half = self.limits.block_ms / 2;
+        let lag_from = newest.saturating_sub(self.limits.lag_ms);
         Bounds {
-            min_valid: self.cut.load(Ordering::Acquire).max(newest.saturating_sub(half)),
+            min_valid: self.cut.load(Ordering::Acquire).max(lag_from),
+            lag_from,
             late_from: (self.limits.late_ms > 0)
                 .then(|| newest.saturating_sub(self.limits.late_ms)),
             epoch: self.epoch.load(Ordering::Acquire),

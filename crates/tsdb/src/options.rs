@@ -14,8 +14,15 @@ use crate::wal::{DiskIo, Io};
 pub struct Options {
     /// Where the log lies.
     pub dir: PathBuf,
-    /// How much time a block of fresh samples covers.
+    /// How much time a block of fresh samples covers. The head has as much in memory; small blocks
+    /// are merged soon.
     pub block_duration: Duration,
+    /// How long after its end a block is cut: series that lag less than this go on as usual, those
+    /// that lag more cost memory and a merge.
+    pub cut_after: Duration,
+    /// How far behind the newest sample of all a series may go on, each of its samples after the one
+    /// before. Prometheus: an hour.
+    pub lag_max: Duration,
     /// How far behind the newest sample a sample may come out of order. Prometheus: none.
     pub late_window: Duration,
     /// How far ahead of the clock a sample may lie.
@@ -65,7 +72,9 @@ impl Options {
     pub fn new(dir: impl Into<PathBuf>) -> Options {
         Options {
             dir: dir.into(),
-            block_duration: Duration::from_hours(2),
+            block_duration: Duration::from_mins(20),
+            cut_after: Duration::from_mins(2),
+            lag_max: Duration::from_hours(1),
             late_window: Duration::ZERO,
             ahead_max: Duration::from_mins(10),
             series_max_per_tenant: 10_000_000,

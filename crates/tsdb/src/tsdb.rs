@@ -224,6 +224,7 @@ impl TenantStore {
         let limits = Limits {
             series_max: options.series_max_per_tenant,
             block_ms: millis(options.block_duration).max(1),
+            lag_ms: millis(options.lag_max),
             late_ms: millis(options.late_window),
             exemplars_max: options.exemplars_max_per_tenant,
             metadata_max: options.metadata_max_per_tenant,

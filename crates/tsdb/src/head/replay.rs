@@ -36,10 +36,12 @@ impl Head {
         Ok(())
     }
 
-    /// Nothing is refused that the log has; what is known already stays as it is.
+    /// Nothing is refused that the log has; what is known already stays as it is. What came behind
+    /// a cut that had begun is late, so that the cut's end leaves it.
     fn replay_bounds(&self) -> Bounds {
         Bounds {
-            min_valid: i64::MIN,
+            min_valid: self.cut(),
+            lag_from: i64::MIN,
             late_from: Some(i64::MIN),
             epoch: self.epoch(),
             chunk_span: self.limits.block_ms,

@@ -18,6 +18,9 @@ const SAMPLE_BYTES_MAX: usize = 1 + 10 + 1 + 8 + 8;
 pub(crate) struct Bounds {
     /// Samples before do not go behind the others.
     pub(crate) min_valid: i64,
+    /// Samples between this and `min_valid` may go on with their series all the same: they are kept
+    /// with the late ones. Samples before are refused unless they may be late.
+    pub(crate) lag_from: i64,
     /// Samples from here on may come late; none may when it is not given.
     pub(crate) late_from: Option<i64>,
     /// Counts the cuts; see [`Late`].
@@ -137,7 +140,15 @@ impl Series {
                 return self.compare_float(float);
             }
         }
-        late_allowed(timestamp, bounds)?;
+        self.put_late_float(float, bounds)
+    }
+
+    #[cold]
+    fn put_late_float(&mut self, float: &Float, bounds: &Bounds) -> Result<Accepted, Reason> {
+        let timestamp = float.timestamp;
+        if !self.goes_on(timestamp, bounds) {
+            late_allowed(timestamp, bounds)?;
+        }
         let late = self.late(bounds.epoch);
         let floats = &mut late.points.floats;
         match floats.binary_search_by_key(&timestamp, |sample| sample.timestamp) {
@@ -226,7 +237,9 @@ impl Series {
                 return if same { Ok(Accepted::Known) } else { Err(Reason::Duplicate) };
             }
         }
-        late_allowed(timestamp, bounds)?;
+        if !self.goes_on(timestamp, bounds) {
+            late_allowed(timestamp, bounds)?;
+        }
         let late = self.late(bounds.epoch);
         let points = &mut late.points.histograms;
         match points.binary_search_by_key(&timestamp, |point| point.timestamp) {
@@ -239,6 +252,14 @@ impl Series {
                 Ok(Accepted::Late)
             }
         }
+    }
+
+    /// Whether a sample behind the others is its series' newest, or that once more, and not too old.
+    fn goes_on(&self, timestamp: i64, bounds: &Bounds) -> bool {
+        let late = self.more.as_ref().and_then(|more| more.late.as_ref());
+        timestamp >= bounds.lag_from
+            && timestamp > self.last_timestamp()
+            && late.and_then(|late| late.last_timestamp()).is_none_or(|last| timestamp >= last)
     }
 
     fn late(&mut self, epoch: u32) -> &mut Late {
@@ -395,7 +416,7 @@ impl Series {
 impl Bounds {
     /// Whether a series without samples takes one at this time.
     pub(crate) fn check_first(&self, timestamp: i64) -> Result<(), Reason> {
-        if timestamp >= self.min_valid { Ok(()) } else { late_allowed(timestamp, self) }
+        if timestamp >= self.lag_from { Ok(()) } else { late_allowed(timestamp, self) }
     }
 
     #[inline]
@@ -409,7 +430,7 @@ fn late_allowed(timestamp: i64, bounds: &Bounds) -> Result<(), Reason> {
     match bounds.late_from {
         Some(from) if timestamp >= from => Ok(()),
         Some(_) => Err(Reason::TooOld),
-        None if timestamp < bounds.min_valid => Err(Reason::OutOfBounds),
+        None if timestamp < bounds.lag_from => Err(Reason::OutOfBounds),
         None => Err(Reason::OutOfOrder),
     }
 }
@@ -576,6 +597,13 @@ impl Late {
         let histograms = [&self.early, &self.points].map(|part| part.histograms.first());
         let floats = floats.into_iter().flatten().map(|sample| sample.timestamp);
         floats.chain(histograms.into_iter().flatten().map(|point| point.timestamp)).min()
+    }
+
+    fn last_timestamp(&self) -> Option<i64> {
+        let floats = [&self.early, &self.points].map(|part| part.floats.last());
+        let histograms = [&self.early, &self.points].map(|part| part.histograms.last());
+        let floats = floats.into_iter().flatten().map(|sample| sample.timestamp);
+        floats.chain(histograms.into_iter().flatten().map(|point| point.timestamp)).max()
     }
 }
 

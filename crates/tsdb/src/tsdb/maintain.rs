@@ -21,6 +21,9 @@ const FRAME_BYTES: usize = 1 << 20;
 /// Above this part of what a tenant may have, percent, series that ended leave early.
 const SERIES_PRESSURE_PERCENT: usize = 75;
 
+/// After a cut a checkpoint is written when the log has grown to this part of its limit.
+const CHECKPOINT_AFTER_CUT: u64 = 4;
+
 impl Tsdb {
     /// Cuts what is due and writes a checkpoint when the log has grown. The background thread calls
     /// it again and again; tests call it themselves.
@@ -75,7 +78,10 @@ impl Inner {
                 any |= self.cut(&store, at)?;
             }
         }
-        if any || self.wal.written_bytes() >= self.options.wal.checkpoint_bytes {
+        let written = self.wal.written_bytes();
+        let limit = self.options.wal.checkpoint_bytes;
+        // What a cut made useless in the log is worth removing sooner.
+        if written >= limit || (any && written >= limit / CHECKPOINT_AFTER_CUT) {
             self.checkpoint()?;
         }
         self.report();
@@ -86,7 +92,8 @@ impl Inner {
     fn due(&self, store: &TenantStore) -> Option<i64> {
         let newest = store.head.newest()?;
         let block = super::millis(self.options.block_duration).max(1);
-        let regular = (newest - block / 2).div_euclid(block) * block;
+        let after = super::millis(self.options.cut_after);
+        let regular = newest.saturating_sub(after).div_euclid(block) * block;
         let done = store.cut_done.load(Ordering::Acquire);
         if regular > done {
             return Some(regular);

@@ -19,7 +19,8 @@ fn minutes(from: i64, to: i64) -> Vec<(i64, f64)> {
 #[test]
 fn a_cut_moves_samples_and_nobody_notices() {
     let dir = tempfile::tempdir().expect("a directory");
-    let options = options(dir.path());
+    let mut options = options(dir.path());
+    options.wal.checkpoint_bytes = 1 << 10;
     let clock = clock_at(NOW + 400 * MINUTE);
     let tsdb = open_at(options.clone(), &clock);
     let all = minutes(0, 300);
@@ -59,6 +60,37 @@ fn late_samples_reach_blocks_too() {
     assert_eq!(tsdb.stats().series, 0);
     drop(tsdb);
     assert_eq!(read(&open_at(options, &clock), "m"), minutes(0, 300));
+}
+
+#[test]
+fn a_series_that_lags_behind_a_cut_goes_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = options(dir.path());
+    let clock = clock_at(NOW + 400 * MINUTE);
+    let mut tsdb = open_at(options.clone(), &clock);
+    append(&tsdb, batch(&[("m", &minutes(0, 100)), ("slow", &minutes(0, 50))])).expect("taken");
+    tsdb.maintain().expect("maintained");
+    assert!(tsdb.inner.all_tenants()[0].head.cut() > NOW + 70 * MINUTE, "the cut is ahead of it");
+    let behind = [minutes(50, 70), minutes(45, 46), minutes(60, 62), minutes(70, 100)].concat();
+    let fresh = minutes(55, 60);
+    let old = minutes(20, 22);
+    let written = append(&tsdb, batch(&[("slow", &behind), ("fresh", &fresh), ("m", &old)]));
+    let written = written.expect("taken");
+    assert_eq!(written.floats, 20 + 30 + 5);
+    assert_eq!(super::rejected(&written), ["3 out of order sample", "2 out of bounds"]);
+    for _ in 0..2 {
+        assert_eq!(read(&tsdb, "slow"), minutes(0, 100));
+        assert_eq!(read(&tsdb, "fresh"), fresh);
+        drop(tsdb);
+        tsdb = open_at(options.clone(), &clock);
+    }
+    tsdb.flush().expect("flushed");
+    assert_eq!(read(&tsdb, "slow"), minutes(0, 100));
+    assert_eq!(read(&tsdb, "m"), minutes(0, 100));
+    drop(tsdb);
+    let tsdb = open_at(options, &clock);
+    assert_eq!(read(&tsdb, "slow"), minutes(0, 100));
+    assert_eq!(read(&tsdb, "fresh"), fresh);
 }
 
 #[test]
