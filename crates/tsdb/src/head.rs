@@ -29,6 +29,7 @@ use crate::index::Index;
 use crate::metadata::MetadataStore;
 use crate::points::Points;
 use crate::wal::{RecordWriter, Wal, put_series};
+pub(crate) use replay::Samples;
 use series::{Accepted, Bounds, Series};
 use shard::Shard;
 
@@ -314,6 +315,11 @@ impl Head {
         self.bytes.store(bytes, Ordering::Relaxed);
         self.grow(0);
     }
+}
+
+/// The shard of a series.
+pub(crate) fn shard_of_number(number: u32) -> usize {
+    place_of(number).0
 }
 
 /// The shard and the place in it.

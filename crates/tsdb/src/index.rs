@@ -3,6 +3,7 @@
 //! For every label's name and value a set of series numbers; names and values are sorted, so that
 //! prefixes are ranges. Numbers are those of [`crate::head`], used again after a series has left.
 
+mod build;
 pub(crate) mod pattern;
 mod postings;
 
@@ -12,6 +13,7 @@ use std::ops::Bound;
 use model::metric::{Labels, MatchOp, Matcher};
 use roaring::RoaringBitmap;
 
+pub(crate) use build::Builder;
 pub(crate) use pattern::Pattern;
 pub(crate) use postings::Postings;
 

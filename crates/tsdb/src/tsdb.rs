@@ -6,6 +6,7 @@ mod labels;
 mod maintain;
 mod open;
 mod readers;
+mod replay;
 mod select;
 mod snapshot;
 mod stats;

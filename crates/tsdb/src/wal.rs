@@ -18,5 +18,5 @@ mod writer;
 pub(crate) use frame::{FrameWriter, checkpoint_path};
 pub use io::{DiskIo, Io, IoFile};
 pub(crate) use record::{Record, RecordWriter, put_series};
-pub(crate) use replay::{find, read_checkpoint, read_segments};
+pub(crate) use replay::{Found, find, read_checkpoint, read_segments};
 pub(crate) use writer::Wal;

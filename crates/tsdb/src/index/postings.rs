@@ -3,7 +3,7 @@
 use roaring::RoaringBitmap;
 
 /// Up to this many numbers are kept in a sorted list.
-const FEW_MAX: usize = 16;
+pub(super) const FEW_MAX: usize = 16;
 
 /// Series numbers. Most label values belong to one series or to very many.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use std::fs::{self, File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::thread;
 
 use hashbrown::HashMap;
 use model::Tenant;
@@ -11,12 +12,13 @@ use parking_lot::{Mutex, RwLock};
 use stdx::clock::{Clock, Stopwatch};
 
 use super::background::{self, Bell};
+use super::replay::Replay;
 use super::{Inner, Places, TenantStore, Tsdb};
 use crate::block::Cache;
 use crate::error::Error;
 use crate::options::Options;
 use crate::store::BlockStore;
-use crate::wal::{self, Record, Wal};
+use crate::wal::{self, Wal};
 
 impl Tsdb {
     /// Opens the store and replays its log.
@@ -28,13 +30,7 @@ impl Tsdb {
         let io = Arc::clone(&options.wal.io);
         let found = wal::find(&*io, &dir)?;
         let places = Places { store, cache: Cache::new(options.cache_bytes) };
-        let mut replay = Replay { options: &options, places: &places, tenants: HashMap::new() };
-        if let Some((_, path)) = &found.checkpoint {
-            wal::read_checkpoint(&*io, path, &mut |record| replay.apply(record))?;
-        }
-        let next_frame =
-            wal::read_segments(&*io, &found.segments, &mut |record| replay.apply(record))?;
-        let tenants = replay.done();
+        let (tenants, next_frame) = replay(&options, &places, &found)?;
         for path in &found.useless {
             if let Err(error) = io.remove(path) {
                 tracing::warn!(path = %path.display(), %error, "cannot remove an old log file");
@@ -83,6 +79,27 @@ impl Inner {
     }
 }
 
+/// Reads the log; the tenants, and the number of the next frame.
+fn replay(
+    options: &Options,
+    places: &Places,
+    found: &wal::Found,
+) -> Result<(HashMap<Tenant, Arc<TenantStore>>, u64), Error> {
+    let io = &*options.wal.io;
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let mut replay = Replay::start(scope, options, places, threads);
+        if let Some((_, path)) = &found.checkpoint {
+            wal::read_checkpoint(io, path, &mut |record| replay.apply(record))?;
+        }
+        let next_frame =
+            wal::read_segments(io, &found.segments, &mut |record| replay.apply(record))?;
+        let path = options.dir.clone();
+        let tenants = replay.done().map_err(|what| Error::Damaged { path, offset: 0, what })?;
+        Ok((tenants, next_frame))
+    })
+}
+
 fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join("lock");
     let file = File::options()
@@ -95,75 +112,5 @@ fn lock(dir: &Path) -> Result<File, Error> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::InUse { path: dir.to_owned() }),
         Err(TryLockError::Error(error)) => Err(Error::io("lock", &path)(error)),
-    }
-}
-
-struct Replay<'a> {
-    options: &'a Options,
-    places: &'a Places,
-    tenants: HashMap<u32, Arc<TenantStore>>,
-}
-
-impl Replay<'_> {
-    fn apply(&mut self, record: Record<'_>) -> Result<(), String> {
-        match record {
-            Record::Tenant { tenant, name } => {
-                let name = Tenant::parse(name).map_err(|error| error.to_string())?;
-                if !self.tenants.contains_key(&tenant) {
-                    let store = TenantStore::new(name, tenant, self.options, self.places);
-                    let store = store.map_err(|error| error.to_string())?;
-                    self.tenants.insert(tenant, Arc::new(store));
-                }
-            }
-            Record::Series { tenant, series, labels } => {
-                self.tenant(tenant)?.head.replay_series(series, labels)?;
-            }
-            Record::Floats { tenant, mut floats } => {
-                self.tenant(tenant)?.head.replay_floats(|| floats.next())?;
-                if !floats.is_done() {
-                    return Err("samples cannot be read".to_owned());
-                }
-            }
-            Record::Histogram { tenant, series, sample } => {
-                self.tenant(tenant)?.head.replay_histogram(series, &sample)?;
-            }
-            Record::Exemplar { tenant, series, exemplar } => {
-                self.tenant(tenant)?.head.replay_exemplar(series, &exemplar);
-            }
-            Record::Metadata { tenant, metadata } => {
-                self.tenant(tenant)?.head.metadata.write().put(&metadata);
-            }
-            Record::CutBegun { tenant, cut } => {
-                self.tenant(tenant)?.head.cut_begun(cut);
-            }
-            Record::CutEnded { tenant, cut, epoch } => {
-                self.tenant(tenant)?.head.replay_cut_ended(cut, epoch);
-            }
-            Record::Deleted { tenant, start, end, series } => {
-                self.tenant(tenant)?.head.delete_series(&series, start, end);
-            }
-            Record::State { tenant, epoch, cut, newest } => {
-                self.tenant(tenant)?.head.replay_state(epoch, cut, newest);
-            }
-            Record::Stored { tenant, series, stored } => {
-                self.tenant(tenant)?.head.replay_stored(series, stored)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn tenant(&self, number: u32) -> Result<&TenantStore, String> {
-        let store = self.tenants.get(&number);
-        store.map(|store| &**store).ok_or_else(|| format!("tenant {number} is not known"))
-    }
-
-    fn done(self) -> HashMap<Tenant, Arc<TenantStore>> {
-        let stores = self.tenants.into_values();
-        stores
-            .map(|store| {
-                store.head.replay_done();
-                (store.head.tenant.clone(), store)
-            })
-            .collect()
     }
 }
