@@ -14,9 +14,9 @@ const LABEL_CHARACTERS_MAX: usize = 128;
 #[derive(Debug)]
 pub(crate) struct Exemplars {
     max: usize,
-    ring: VecDeque<(u32, Labels, Exemplar)>,
+    ring: VecDeque<(Labels, Exemplar)>,
     /// Of each series in the ring its newest, and how many it has there.
-    newest: HashMap<u32, (i64, u64, usize)>,
+    newest: HashMap<Labels, (i64, u64, usize)>,
 }
 
 /// The exemplars of one series.
@@ -34,12 +34,7 @@ impl Exemplars {
     }
 
     /// Takes an exemplar; says whether it is new.
-    pub(crate) fn put(
-        &mut self,
-        series: u32,
-        labels: &Labels,
-        exemplar: &Exemplar,
-    ) -> Result<bool, Reason> {
+    pub(crate) fn put(&mut self, labels: &Labels, exemplar: &Exemplar) -> Result<bool, Reason> {
         if self.max == 0 {
             return Ok(false);
         }
@@ -48,7 +43,7 @@ impl Exemplars {
             return Err(Reason::ExemplarTooLong);
         }
         let bits = exemplar.value.to_bits();
-        if let Some(&(newest, value, _)) = self.newest.get(&series) {
+        if let Some(&(newest, value, _)) = self.newest.get(labels) {
             if exemplar.timestamp == newest && value == bits {
                 return Ok(false);
             }
@@ -59,19 +54,19 @@ impl Exemplars {
         if self.ring.len() >= self.max {
             self.drop_oldest();
         }
-        self.ring.push_back((series, labels.clone(), exemplar.clone()));
-        let entry = self.newest.entry(series).or_insert((0, 0, 0));
+        self.ring.push_back((labels.clone(), exemplar.clone()));
+        let entry = self.newest.entry_ref(labels).or_insert((0, 0, 0));
         *entry = (exemplar.timestamp, bits, entry.2 + 1);
         Ok(true)
     }
 
     fn drop_oldest(&mut self) {
-        if let Some((series, ..)) = self.ring.pop_front()
-            && let Some(entry) = self.newest.get_mut(&series)
+        if let Some((labels, _)) = self.ring.pop_front()
+            && let Some(entry) = self.newest.get_mut(&labels)
         {
             entry.2 -= 1;
             if entry.2 == 0 {
-                self.newest.remove(&series);
+                self.newest.remove(&labels);
             }
         }
     }
@@ -85,7 +80,7 @@ impl Exemplars {
     ) -> Vec<SeriesExemplars> {
         let mut found: Vec<SeriesExemplars> = Vec::new();
         let mut places: HashMap<&Labels, Option<usize>> = HashMap::new();
-        for (_, labels, exemplar) in &self.ring {
+        for (labels, exemplar) in &self.ring {
             if exemplar.timestamp < start || exemplar.timestamp > end {
                 continue;
             }
@@ -105,8 +100,8 @@ impl Exemplars {
     }
 
     /// All, oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Exemplar)> {
-        self.ring.iter().map(|(series, _, exemplar)| (*series, exemplar))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Labels, &Exemplar)> {
+        self.ring.iter().map(|(labels, exemplar)| (labels, exemplar))
     }
 
     /// How many there are.
@@ -128,14 +123,14 @@ mod tests {
             value: 1.0,
             timestamp,
         };
-        assert_eq!(exemplars.put(1, &labels, &exemplar(10, "a")), Ok(true));
-        assert_eq!(exemplars.put(1, &labels, &exemplar(10, "a")), Ok(false));
-        let older = exemplars.put(1, &labels, &exemplar(9, "a"));
+        assert_eq!(exemplars.put(&labels, &exemplar(10, "a")), Ok(true));
+        assert_eq!(exemplars.put(&labels, &exemplar(10, "a")), Ok(false));
+        let older = exemplars.put(&labels, &exemplar(9, "a"));
         assert_eq!(older, Err(Reason::ExemplarOutOfOrder));
-        let long = exemplars.put(1, &labels, &exemplar(11, &"x".repeat(121)));
+        let long = exemplars.put(&labels, &exemplar(11, &"x".repeat(121)));
         assert_eq!(long, Err(Reason::ExemplarTooLong));
-        assert_eq!(exemplars.put(1, &labels, &exemplar(11, "b")), Ok(true));
-        assert_eq!(exemplars.put(1, &labels, &exemplar(12, "c")), Ok(true));
+        assert_eq!(exemplars.put(&labels, &exemplar(11, "b")), Ok(true));
+        assert_eq!(exemplars.put(&labels, &exemplar(12, "c")), Ok(true));
         let all = [vec![Matcher::equal("__name__", "m")]];
         let found = exemplars.select(&all, 0, 100);
         assert_eq!(found[0].exemplars.iter().map(|e| e.timestamp).collect::<Vec<_>>(), [11, 12]);

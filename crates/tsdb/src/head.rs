@@ -451,7 +451,7 @@ impl Appending<'_> {
 
     fn exemplars(&mut self, labels: &Labels, number: u32, series: &BatchSeries<'_>) {
         for exemplar in series.exemplars {
-            match self.head.exemplars.lock().put(number, labels, exemplar) {
+            match self.head.exemplars.lock().put(labels, exemplar) {
                 Ok(true) => {
                     self.records.exemplar(self.head.number, number, exemplar);
                     self.applied.written.exemplars += 1;

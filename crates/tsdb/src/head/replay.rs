@@ -53,9 +53,9 @@ impl Head {
     }
 
     /// An exemplar.
-    pub(crate) fn replay_exemplar(&self, number: u32, labels: &Labels, exemplar: &Exemplar) {
-        if let Err(reason) = self.exemplars.lock().put(number, labels, exemplar) {
-            tracing::debug!(number, %reason, "an exemplar is there already");
+    pub(crate) fn replay_exemplar(&self, labels: &Labels, exemplar: &Exemplar) {
+        if let Err(reason) = self.exemplars.lock().put(labels, exemplar) {
+            tracing::debug!(%labels, %reason, "an exemplar is there already");
         }
     }
 

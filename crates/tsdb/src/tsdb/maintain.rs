@@ -204,8 +204,9 @@ fn write_tenant(store: &Arc<TenantStore>, frames: &mut FrameWriter) -> std::io::
         });
         result?;
     }
-    for (number, exemplar) in head.exemplars.lock().iter() {
-        records.exemplar(head.number, number, exemplar);
+    // With their labels: their series may have left.
+    for (labels, exemplar) in head.exemplars.lock().iter() {
+        records.exemplar_of(head.number, labels, exemplar);
     }
     if records.bytes.is_empty() { Ok(()) } else { frames.write(&records.bytes) }
 }

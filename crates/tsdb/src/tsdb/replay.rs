@@ -36,6 +36,8 @@ pub(super) struct Replay<'scope> {
     lanes: Vec<Lane<'scope>>,
     /// Counts exemplars.
     exemplars: u64,
+    /// Those whose labels are in the log.
+    kept: Kept,
 }
 
 /// The way to a thread.
@@ -68,7 +70,21 @@ enum What {
 
 /// The newest exemplars of each tenant that a thread has come by, with their places in the log: their
 /// order counts among all series.
-type Kept = HashMap<u32, VecDeque<(u64, u32, Labels, Exemplar)>>;
+#[derive(Default)]
+struct Kept {
+    max: usize,
+    tenants: HashMap<u32, VecDeque<(u64, Labels, Exemplar)>>,
+}
+
+impl Kept {
+    fn push(&mut self, tenant: u32, place: u64, labels: Labels, exemplar: Exemplar) {
+        let ring = self.tenants.entry(tenant).or_default();
+        if ring.len() >= self.max {
+            ring.pop_front();
+        }
+        ring.push_back((place, labels, exemplar));
+    }
+}
 
 impl<'scope> Replay<'scope> {
     /// Starts the threads.
@@ -85,7 +101,8 @@ impl<'scope> Replay<'scope> {
             Lane { jobs, items: Vec::with_capacity(ITEMS), thread }
         };
         let lanes = (0..threads.clamp(1, THREADS_MAX)).map(lane).collect();
-        Replay { options, places, stores: Arc::default(), lanes, exemplars: 0 }
+        let kept = Kept { max: exemplars_max, ..Kept::default() };
+        Replay { options, places, stores: Arc::default(), lanes, exemplars: 0, kept }
     }
 
     /// Does a record again, or has it done.
@@ -111,6 +128,12 @@ impl<'scope> Replay<'scope> {
                 self.exemplars += 1;
                 let what = What::Exemplar(Box::new((self.exemplars, exemplar)));
                 self.put(tenant, series, what)?;
+            }
+            Record::ExemplarOf { tenant, labels, exemplar } => {
+                self.store(tenant)?;
+                self.exemplars += 1;
+                let labels = Labels::from_canonical(labels);
+                self.kept.push(tenant, self.exemplars, labels, exemplar);
             }
             Record::Stored { tenant, series, stored } => {
                 self.put(tenant, series, What::Stored(Box::from(stored)))?;
@@ -180,22 +203,22 @@ impl<'scope> Replay<'scope> {
 
     /// Ends the threads; the tenants with all that the log knows.
     pub(super) fn done(self) -> Result<HashMap<Tenant, Arc<TenantStore>>, String> {
-        let Replay { stores, lanes, .. } = self;
+        let Replay { stores, lanes, kept, .. } = self;
         let threads = lanes.len();
-        let mut exemplars: HashMap<u32, Vec<(u64, u32, Labels, Exemplar)>> = HashMap::new();
+        let mut exemplars = kept.tenants;
         for mut lane in lanes {
             let sent = lane.send(&stores);
             drop(lane.jobs);
-            for (tenant, kept) in lane.thread.join().map_err(|_| ended())?? {
+            for (tenant, kept) in lane.thread.join().map_err(|_| ended())??.tenants {
                 exemplars.entry(tenant).or_default().extend(kept);
             }
             sent?;
         }
         for (tenant, mut kept) in exemplars {
             let Some(store) = stores.get(&tenant) else { continue };
-            kept.sort_unstable_by_key(|(place, ..)| *place);
-            for (_, series, labels, exemplar) in &kept {
-                store.head.replay_exemplar(*series, labels, exemplar);
+            kept.make_contiguous().sort_unstable_by_key(|(place, ..)| *place);
+            for (_, labels, exemplar) in &kept {
+                store.head.replay_exemplar(labels, exemplar);
             }
         }
         let stores = Arc::unwrap_or_clone(stores).into_values();
@@ -228,12 +251,12 @@ fn ended() -> String {
 
 /// A thread's work. After a failure it does nothing more, but takes what it is given.
 fn work(jobs: &Receiver<Job>, exemplars_max: usize) -> Result<Kept, String> {
-    let mut kept = Kept::new();
+    let mut kept = Kept { max: exemplars_max, ..Kept::default() };
     let mut result = Ok(());
     for job in jobs {
         match job {
             Job::Do(stores, items) if result.is_ok() => {
-                result = apply(&stores, items, exemplars_max, &mut kept);
+                result = apply(&stores, items, &mut kept);
             }
             Job::Do(..) => {}
             Job::Wait(done) => drop(done),
@@ -242,12 +265,7 @@ fn work(jobs: &Receiver<Job>, exemplars_max: usize) -> Result<Kept, String> {
     result.map(|()| kept)
 }
 
-fn apply(
-    stores: &Stores,
-    items: Vec<Item>,
-    exemplars_max: usize,
-    kept: &mut Kept,
-) -> Result<(), String> {
+fn apply(stores: &Stores, items: Vec<Item>, kept: &mut Kept) -> Result<(), String> {
     let mut current: Option<(u32, &TenantStore, crate::head::Samples<'_>)> = None;
     for Item { tenant, series, what } in items {
         if current.as_ref().is_none_or(|(of, ..)| *of != tenant) {
@@ -263,11 +281,7 @@ fn apply(
             What::Exemplar(exemplar) => {
                 let Some(labels) = store.head.labels(series) else { continue };
                 let (place, exemplar) = *exemplar;
-                let ring = kept.entry(tenant).or_default();
-                if ring.len() >= exemplars_max {
-                    ring.pop_front();
-                }
-                ring.push_back((place, series, labels, exemplar));
+                kept.push(tenant, place, labels, exemplar);
             }
         }
     }

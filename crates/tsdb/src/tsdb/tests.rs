@@ -2,6 +2,7 @@
 
 mod cuts;
 mod faults;
+mod fixtures;
 mod naive;
 
 use std::path::Path;

@@ -16,6 +16,7 @@ const CUT_ENDED: u8 = 8;
 const DELETED: u8 = 9;
 const STATE: u8 = 10;
 const STORED: u8 = 11;
+const EXEMPLAR_OF: u8 = 12;
 
 /// One thing that happened, or, in a checkpoint, that is.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) enum Record<'a> {
     Histogram { tenant: u32, series: u32, sample: Box<HistogramSample> },
     /// An exemplar.
     Exemplar { tenant: u32, series: u32, exemplar: Exemplar },
+    /// Of a checkpoint: an exemplar of a series that may have left.
+    ExemplarOf { tenant: u32, labels: &'a [u8], exemplar: Exemplar },
     /// What is known about a metric family.
     Metadata { tenant: u32, metadata: Metadata },
     /// A block takes all before `cut`.
@@ -121,6 +124,16 @@ impl RecordWriter {
     pub(crate) fn exemplar(&mut self, tenant: u32, series: u32, exemplar: &Exemplar) {
         self.head(EXEMPLAR, tenant);
         varint::put(&mut self.bytes, u64::from(series));
+        self.exemplar_itself(exemplar);
+    }
+
+    pub(crate) fn exemplar_of(&mut self, tenant: u32, labels: &Labels, exemplar: &Exemplar) {
+        self.head(EXEMPLAR_OF, tenant);
+        varint::put_bytes(&mut self.bytes, labels.as_bytes());
+        self.exemplar_itself(exemplar);
+    }
+
+    fn exemplar_itself(&mut self, exemplar: &Exemplar) {
         varint::put_signed(&mut self.bytes, exemplar.timestamp);
         varint::put_float(&mut self.bytes, exemplar.value);
         varint::put_bytes(&mut self.bytes, exemplar.labels.as_bytes());
@@ -222,10 +235,11 @@ impl<'a> Record<'a> {
             }
             EXEMPLAR => {
                 let series = take_u32(bytes)?;
-                let timestamp = varint::take_signed(bytes)?;
-                let value = varint::take_float(bytes)?;
-                let labels = Labels::from_canonical(varint::take_bytes(bytes)?);
-                Record::Exemplar { tenant, series, exemplar: Exemplar { labels, value, timestamp } }
+                Record::Exemplar { tenant, series, exemplar: take_exemplar(bytes)? }
+            }
+            EXEMPLAR_OF => {
+                let labels = varint::take_bytes(bytes)?;
+                Record::ExemplarOf { tenant, labels, exemplar: take_exemplar(bytes)? }
             }
             METADATA => {
                 let metric = varint::take_text(bytes)?.to_owned();
@@ -257,6 +271,13 @@ impl<'a> Record<'a> {
             _ => return None,
         })
     }
+}
+
+fn take_exemplar(bytes: &mut &[u8]) -> Option<Exemplar> {
+    let timestamp = varint::take_signed(bytes)?;
+    let value = varint::take_float(bytes)?;
+    let labels = Labels::from_canonical(varint::take_bytes(bytes)?);
+    Some(Exemplar { labels, value, timestamp })
 }
 
 fn take_u32(bytes: &mut &[u8]) -> Option<u32> {

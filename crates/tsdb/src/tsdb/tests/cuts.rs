@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::Tenant;
-use model::metric::Matcher;
+use model::metric::{Exemplar, Labels, Matcher};
 use stdx::memory::Budget;
 
 use super::{NOW, append, batch, clock_at, open, open_at, options, read};
@@ -91,6 +91,33 @@ fn a_series_that_lags_behind_a_cut_goes_on() {
     let tsdb = open_at(options, &clock);
     assert_eq!(read(&tsdb, "slow"), minutes(0, 100));
     assert_eq!(read(&tsdb, "fresh"), fresh);
+}
+
+#[test]
+fn exemplars_stay_when_their_series_leaves_the_head() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let tenant = Tenant::default_tenant();
+    let tsdb = open(options(dir.path()));
+    let mut before = batch(&[("m", &[(NOW, 1.0)])]);
+    let trace = Labels::from_pairs(&[("trace_id", "abc")]);
+    before.exemplar(Exemplar { labels: trace, value: 0.5, timestamp: NOW });
+    append(&tsdb, before).expect("taken");
+    tsdb.flush().expect("flushed");
+    assert_eq!(tsdb.stats().series, 0);
+    // It gets the number that the series had.
+    append(&tsdb, batch(&[("n", &[(NOW + 1, 1.0)])])).expect("taken");
+    let check = |tsdb: &Tsdb| {
+        let of = |name| vec![Matcher::equal("__name__", name)];
+        let found = tsdb.exemplars(&tenant, &[of("m"), of("n")], 0, i64::MAX);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].labels.get("__name__"), Some("m"));
+        assert_eq!(found[0].exemplars.len(), 1);
+    };
+    check(&tsdb);
+    tsdb.checkpoint().expect("written");
+    check(&tsdb);
+    drop(tsdb);
+    check(&open(options(dir.path())));
 }
 
 #[test]
