@@ -17,7 +17,7 @@ use crate::token;
 /// The key in the footer's metadata.
 pub(crate) const KEY: &str = "trefoil.token_filter";
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Columns that share a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -267,7 +267,7 @@ mod tests {
         let json = |offset: u64, lengths: &str| {
             let filters = format!(r#"{{"offset":{offset},"lengths":{lengths}}}"#);
             format!(
-                r#"{{"version":1,"granule_rows":10,"row_groups":[
+                r#"{{"version":2,"granule_rows":10,"row_groups":[
                     {{"text":{filters},"attributes":{filters},"ids":{filters}}}]}}"#
             )
         };
@@ -281,7 +281,7 @@ mod tests {
         check(&json(990, "[32,0]"), &[20], false);
         check(&json(u64::MAX, "[32,0]"), &[20], false);
         check(&json(100, "[33,0]"), &[20], false);
-        check(&json(100, "[32,0]").replace("\"version\":1", "\"version\":2"), &[20], false);
+        check(&json(100, "[32,0]").replace("\"version\":2", "\"version\":1"), &[20], false);
         check("{}", &[20], false);
         check("", &[20], false);
     }
