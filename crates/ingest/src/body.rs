@@ -1,6 +1,7 @@
 //! Bodies: read and decompressed into memory that was counted before.
 
 use std::io::Read;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -50,8 +51,9 @@ pub(crate) struct Rules {
     pub(crate) retry_after: Duration,
 }
 
-/// Reads a whole body. When `declared_bytes`, its length as the client says, is over the limit or
-/// does not fit into the budget, nothing is read.
+/// Reads a whole body. When `declared_bytes`, its length as the client says, is over the limit,
+/// nothing is read. What finds no room is read and thrown away, so that the client, which may not
+/// listen before it has sent everything, gets to hear when to come back.
 pub(crate) async fn read<B>(
     body: B,
     declared_bytes: Option<usize>,
@@ -67,21 +69,41 @@ where
     if declared_bytes.is_some_and(|bytes| bytes > rules.bytes_max) {
         return Err(too_large(rules.bytes_max));
     }
-    let memory = budget
-        .reserve(declared_bytes.unwrap_or(UNKNOWN))
-        .map_err(|full| Refusal::memory(&full, rules.retry_after))?;
-    let collected = collect(body, declared_bytes, memory, rules);
-    match tokio::time::timeout(rules.timeout, collected).await {
-        Ok(held) => held,
-        Err(_) => Err(Refusal::Incomplete(format!(
-            "the body did not come within {} s",
-            rules.timeout.as_secs()
-        ))),
+    let mut body = std::pin::pin!(body);
+    let whole = async {
+        match budget.reserve(declared_bytes.unwrap_or(UNKNOWN)) {
+            Ok(memory) => collect(body.as_mut(), declared_bytes, memory, rules).await,
+            Err(full) => Err(Refusal::memory(&full, rules.retry_after)),
+        }
+    };
+    let held = tokio::time::timeout(rules.timeout, whole).await.unwrap_or_else(|_| {
+        let seconds = rules.timeout.as_secs();
+        Err(Refusal::Incomplete(format!("the body did not come within {seconds} s")))
+    });
+    if matches!(held, Err(Refusal::Busy { .. })) {
+        let rest = throw_away(body, rules.bytes_max);
+        // A client that is slower than that is told before it has sent everything.
+        let _ = tokio::time::timeout(THROW_AWAY_WITHIN, rest).await;
+    }
+    held
+}
+
+/// How long a body is read that is thrown away.
+const THROW_AWAY_WITHIN: Duration = Duration::from_secs(1);
+
+/// Reads to the end, or `bytes_max`, or to where the body breaks off.
+async fn throw_away<B: Body<Data = Bytes>>(mut body: Pin<&mut B>, bytes_max: usize) {
+    let mut bytes = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        bytes += frame.data_ref().map_or(0, Bytes::len);
+        if bytes > bytes_max {
+            return;
+        }
     }
 }
 
 async fn collect<B>(
-    body: B,
+    mut body: Pin<&mut B>,
     declared_bytes: Option<usize>,
     mut memory: Reservation,
     rules: &Rules,
@@ -90,7 +112,6 @@ where
     B: Body<Data = Bytes>,
     B::Error: std::fmt::Display,
 {
-    let mut body = std::pin::pin!(body);
     // Bodies that come in one piece stay in it.
     let mut first = Bytes::new();
     let mut joined = Vec::new();

@@ -1,6 +1,7 @@
 //! Requests through the routers, in memory.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -312,13 +313,29 @@ async fn bodies_in_pieces_are_joined() {
 }
 
 #[tokio::test]
-async fn a_full_budget_is_answered_without_reading_the_body() {
+async fn a_full_budget_is_answered_though_the_body_does_not_come() {
     let server = Server::with(MemorySink::default(), 10_000, Limits::default());
     let unread = Body::from_stream(tokio_stream::pending::<Result<Bytes, std::io::Error>>());
     let headers = [PROTOBUF, ("content-length", "10001")];
     let answer = server.post("/v1/traces", &headers, unread).await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(server.budget.used_bytes(), 0);
+}
+
+#[tokio::test]
+async fn a_client_may_send_all_of_a_body_that_finds_no_room() {
+    let server = Server::with(MemorySink::default(), 10_000, Limits::default());
+    let unread = Arc::new(AtomicUsize::new(20));
+    let left = Arc::clone(&unread);
+    let chunks = (0..20).map(move |_| {
+        left.fetch_sub(1, Ordering::Relaxed);
+        Ok::<_, std::io::Error>(vec![0; 1_000])
+    });
+    let body = Body::from_stream(tokio_stream::iter(chunks));
+    let answer = server.post("/v1/traces", &[PROTOBUF], body).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(unread.load(Ordering::Relaxed), 0);
     assert_eq!(server.budget.used_bytes(), 0);
 }
 
