@@ -24,7 +24,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("crates/query", &["model", "stdx"]),
     ("crates/storage", &["model", "stdx"]),
     ("services", &["sdk", "stdx"]),
-    ("bench", &["sdk", "stdx"]),
+    ("bench", &["sdk", "stdx", "tsdb"]),
     ("crates/e2e", &["stdx"]),
 ];
 const OURS: [&str; 14] = [
