@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::{Schema, SchemaRef};
+use datafusion::error::DataFusionError;
 use futures::TryStreamExt as _;
 
 use crate::error::Error;
@@ -33,18 +34,12 @@ const CLASS_BYTES_MIN: u64 = 256 << 10;
 pub(crate) async fn compact_once(table: &TableStore) -> Result<usize, Error> {
     let options = &table.options.maintenance;
     let files = table.files();
-    let Some(chosen) = choose(&files, options) else { return Ok(0) };
+    let Some(mut chosen) = choose(&files, options) else { return Ok(0) };
     let watch = Stopwatch::start();
-    let day = chosen[0].time_min_us.div_euclid(86_400_000_000);
-    let mixed = chosen[0].path.as_ref().starts_with("mixed/");
-    let path = table.new_path((!mixed).then_some(day));
-    let merged = match merge(table, &chosen, path.clone()).await {
-        Ok(merged) => Arc::new(with_rest_count(merged)),
-        Err(error) => {
-            table.pending().remove(&path);
-            return Err(error);
-        }
-    };
+    // Merging has to get on, or files would become ever more: it makes others wait.
+    let held = options.memory.force(options.memory.limit_bytes());
+    let merged = merge_what_fits(table, &mut chosen).await?;
+    drop(held);
     let committing = table.committing().await;
     let added = [Arc::clone(&merged)];
     let Some(view) = table.log.replace(&chosen, &added).await? else {
@@ -69,21 +64,50 @@ pub(crate) async fn compact_once(table: &TableStore) -> Result<usize, Error> {
     Ok(chosen.len())
 }
 
+/// Merges `chosen`, or as many of them from the first on as the memory is enough for, fewer rows
+/// at a time where it has to be.
+async fn merge_what_fits(
+    table: &TableStore,
+    chosen: &mut Vec<Arc<FileEntry>>,
+) -> Result<Arc<FileEntry>, Error> {
+    let day = chosen[0].time_min_us.div_euclid(86_400_000_000);
+    let mixed = chosen[0].path.as_ref().starts_with("mixed/");
+    let mut options = merge_options(chosen.len(), &table.options.maintenance);
+    loop {
+        let path = table.new_path((!mixed).then_some(day));
+        match merge(table, chosen, path.clone(), &options).await {
+            Ok(merged) => return Ok(Arc::new(with_rest_count(merged))),
+            Err(error) => {
+                table.pending().remove(&path);
+                let least = chosen.len() <= 2 && options.batch_rows <= 1;
+                if least || !is_short_of_memory(&error) {
+                    return Err(error);
+                }
+                chosen.truncate(chosen.len().div_ceil(2).max(2));
+                options.batch_rows = options.batch_rows.div_ceil(4);
+            }
+        }
+    }
+}
+
+fn is_short_of_memory(error: &Error) -> bool {
+    let cause = match error {
+        Error::Files { source, .. } => source.downcast_ref::<DataFusionError>(),
+        _ => None,
+    };
+    cause.is_some_and(|error| matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)))
+}
+
 async fn merge(
     table: &TableStore,
     chosen: &[Arc<FileEntry>],
     path: object_store::path::Path,
+    options: &MergeOptions,
 ) -> Result<FileEntry, Error> {
     let name = table.table;
     let store = &table.log.object_store;
     let schema = columns_of(table, chosen).await?;
-    let rows = merge_sorted(
-        Arc::clone(store),
-        &table.cache,
-        Arc::clone(&schema),
-        chosen,
-        &merge_options(chosen.len(), &table.options.maintenance),
-    );
+    let rows = merge_sorted(Arc::clone(store), &table.cache, Arc::clone(&schema), chosen, options);
     let mut rows = rows.map_err(Error::files("read files", name))?;
     let options = WriteOptions::default();
     let mut writer = file::Writer::new(name, Arc::clone(store), path, schema, options);
@@ -98,7 +122,7 @@ async fn merge(
 fn merge_options(files: usize, options: &MaintenanceOptions) -> MergeOptions {
     /// Decoded, generously: a merge has to have room for rows larger than usual.
     const ROW_BYTES: usize = 4 << 10;
-    let memory_bytes = usize::try_from(options.compact_memory_bytes).unwrap_or(usize::MAX);
+    let memory_bytes = options.memory.limit_bytes();
     let rows = MERGED_ROWS.min(memory_bytes / ROW_BYTES);
     MergeOptions { batch_rows: (rows / files.max(1)).clamp(128, 8_192), memory_bytes }
 }
@@ -140,6 +164,7 @@ fn choose(files: &[Arc<FileEntry>], options: &MaintenanceOptions) -> Option<Vec<
         classes.into_iter().find(|(_, files)| files.len() >= options.compact_files_min.max(2))?;
     class.sort_by_key(|file| (file.time_min_us, file.path.as_ref()));
     let mut chosen: Vec<Arc<FileEntry>> = Vec::new();
+    let held_max = u64::try_from(options.memory.limit_bytes()).unwrap_or(u64::MAX);
     let (mut rows, mut bytes, mut held) = (0, 0, 0);
     for file in class {
         rows += file.rows;
@@ -147,7 +172,7 @@ fn choose(files: &[Arc<FileEntry>], options: &MaintenanceOptions) -> Option<Vec<
         held += held_bytes(file);
         let over = rows > options.file_rows_target
             || bytes > options.file_bytes_target
-            || held > options.compact_memory_bytes
+            || held > held_max
             || chosen.len() >= options.compact_files_max;
         if over && chosen.len() >= 2 {
             break;

@@ -121,8 +121,8 @@ pub struct MaintenanceOptions {
     pub file_bytes_target: u64,
     /// A file of so many rows is left alone.
     pub file_rows_target: u64,
-    /// The most that is read ahead in compaction, encoded.
-    pub compact_memory_bytes: u64,
+    /// What merges may hold; one takes all of it while it runs.
+    pub memory: Budget,
     /// How long files stay that no longer belong to the table, for queries that still read them.
     pub vacuum_grace: Duration,
     /// A checkpoint of the table's log is made every so many commits.
@@ -137,7 +137,7 @@ impl Default for MaintenanceOptions {
             compact_files_max: 32,
             file_bytes_target: 256 << 20,
             file_rows_target: 2_000_000,
-            compact_memory_bytes: 48 << 20,
+            memory: Budget::new("merges", 48 << 20),
             vacuum_grace: Duration::from_secs(15 * 60),
             checkpoint_commits: 10,
         }

@@ -175,6 +175,7 @@ impl ProcessStatus {
             ("buffers", self.shares.buffers.used_bytes()),
             ("metrics", self.shares.metrics.used_bytes()),
             ("queries", self.shares.queries.used_bytes()),
+            ("merges", self.shares.merges.used_bytes()),
         ];
         for (part, bytes) in gauges {
             metrics::gauge!("trefoil_memory_used_bytes", "part" => part).set(bytes as f64);

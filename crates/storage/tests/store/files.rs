@@ -90,6 +90,29 @@ async fn compaction_keeps_rows_order_and_columns() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_much_to_merge_at_once_is_merged_in_parts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut options = options(&dir);
+    options.maintenance.compact_files_min = 4;
+    options.maintenance.memory = stdx::memory::Budget::new("merges", 4 << 20);
+    let store = open(&options).await;
+    for n in 0..8_i64 {
+        let rows: Vec<Row> = (n * 100..n * 100 + 100)
+            .map(|id| {
+                row(id).with("text", Value::Text(format!("{id:08} {}", "long ".repeat(4_000))))
+            })
+            .collect();
+        append(&store, &rows).await.expect("appended");
+        store.flush().await.expect("flushed");
+    }
+    assert_eq!(file_names(&store).len(), 8);
+    store.compact().await.expect("compacted");
+    assert!(file_names(&store).len() < 4, "{:?}", file_names(&store));
+    assert_rows(&store, 0..800).await;
+    assert_eq!(options.maintenance.memory.used_bytes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn old_files_go_by_age_and_by_size_and_then_from_the_disk() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut options = options(&dir);

@@ -141,7 +141,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "The ceiling of the process. Of what is over 100 MiB, which are the program's own, a quarter \
          goes to metrics that are in no block yet, a sixth to questions, an eighth to rows that are \
          in no file yet, a twelfth to requests on their way in, a thirty-second to caches; the rest \
-         is work on files. When a part is full, clients are told to come back. At least 128MiB.",
+         is work on files. When a part is full, or the whole process near its ceiling, clients are \
+         told to come back. At least 128MiB.",
     ),
     setting(
         "ingest.body_bytes_max",

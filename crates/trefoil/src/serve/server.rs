@@ -55,6 +55,7 @@ impl Server {
         }
         let clock = Clock::system();
         let shares = Shares::of(config.memory_limit);
+        shares.watch(stopping.clone()).context("cannot start the watch over memory")?;
         let store = Arc::new(open_store(&config, &shares, &clock).await?);
         let metrics = Metrics::open(&config, &shares, &clock, &stopping).await?;
         let auth = auth(&config, &own_key);
@@ -200,7 +201,7 @@ async fn open_store(config: &Config, shares: &Shares, clock: &Clock) -> anyhow::
     let maintenance = &mut options.maintenance;
     maintenance.interval = config.storage.compact_interval;
     maintenance.file_bytes_target = config.storage.compact_bytes;
-    maintenance.compact_memory_bytes = (config.memory_limit / 16) as u64;
+    maintenance.memory = shares.merges.clone();
     maintenance.vacuum_grace = config.storage.vacuum_grace;
     options.retention = config
         .retention
