@@ -1,7 +1,7 @@
 //! Forwarding: what is written here goes on to other stores by remote write.
 //!
-//! [`Forwarder`] keeps a queue on disk for each destination ([`queue`]) and sends from it
-//! ([`sender`]), so that an outage of the destination, and a restart of this program, lose nothing
+//! [`Forwarder`] keeps a queue on disk for each destination (`queue`) and sends from it
+//! (`sender`), so that an outage of the destination, and a restart of this program, lose nothing
 //! that the queue has room for. It never holds up writing here: when a queue is full, the oldest
 //! goes, and is counted. [`Forwarding`] is a [`MetricSink`] that writes and then forwards.
 //!

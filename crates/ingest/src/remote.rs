@@ -1,7 +1,7 @@
 //! Prometheus's remote write and remote read.
 //!
 //! [`router`] takes remote write 1.0 and 2.0 in, straight from protobuf to a
-//! [`Batch`](model::metric::Batch); [`encode`] writes both, for forwarding. What it takes of a
+//! [`Batch`](model::metric::Batch); [`encode()`] writes both, for forwarding. What it takes of a
 //! request is stored even when other parts of it are not: these are told in a 400, which senders do
 //! not repeat, with the numbers of what was written in headers.
 //!

@@ -1,7 +1,7 @@
 //! Confidence-based performance estimation: a calibrated score is the probability of being right.
 //!
 //! With p the calibrated probability of a positive and y the decision, the expected counts are
-//! E[TP] = Σ p over y = 1, E[FP] = Σ (1 − p) over y = 1, E[FN] = Σ p over y = 0, E[TN] = Σ (1 − p)
+//! `E[TP]` = Σ p over y = 1, `E[FP]` = Σ (1 − p) over y = 1, `E[FN]` = Σ p over y = 0, `E[TN]` = Σ (1 − p)
 //! over y = 0, and metrics follow from them; AUROC and average precision from the rows ordered by the
 //! raw score with weights p and 1 − p.
 //! Source: NannyML 0.13.1. Scores are calibrated by isotonic regression where that lowers the
