@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use clap::{Args, Subcommand, ValueEnum};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
-use crate::{fraud_api, preprocessing, serve};
+use crate::{fraud_api, pipeline, preprocessing, pricing, serve};
 
 /// A service to run.
 #[derive(Debug, Clone, Subcommand)]
@@ -15,6 +16,12 @@ pub enum ServiceCommand {
     FraudApi(FraudApiArgs),
     /// The preprocessing service that the fraud API calls.
     Preprocessing(PreprocessingArgs),
+    /// The pricing service, which learns.
+    Pricing(PricingArgs),
+    /// The API of the ingest pipeline.
+    IngestApi(IngestApiArgs),
+    /// The consumer of the ingest pipeline.
+    Consumer(ConsumerArgs),
 }
 
 /// Arguments of `trefoil service fraud-api`.
@@ -40,6 +47,48 @@ pub struct PreprocessingArgs {
     /// The service itself.
     #[command(flatten)]
     pub config: preprocessing::Config,
+    /// Its telemetry.
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
+}
+
+/// Arguments of `trefoil service pricing`.
+#[derive(Debug, Clone, Args)]
+pub struct PricingArgs {
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8010")]
+    pub listen: SocketAddr,
+    /// The service itself.
+    #[command(flatten)]
+    pub config: pricing::Config,
+    /// Its telemetry.
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
+}
+
+/// Arguments of `trefoil service ingest-api`.
+#[derive(Debug, Clone, Args)]
+pub struct IngestApiArgs {
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8020")]
+    pub listen: SocketAddr,
+    /// The service itself.
+    #[command(flatten)]
+    pub config: pipeline::api::Config,
+    /// Its telemetry.
+    #[command(flatten)]
+    pub telemetry: TelemetryArgs,
+}
+
+/// Arguments of `trefoil service consumer`.
+#[derive(Debug, Clone, Args)]
+pub struct ConsumerArgs {
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8001")]
+    pub listen: SocketAddr,
+    /// The service itself.
+    #[command(flatten)]
+    pub config: pipeline::consumer::Config,
     /// Its telemetry.
     #[command(flatten)]
     pub telemetry: TelemetryArgs,
@@ -131,33 +180,63 @@ impl ServiceCommand {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         match self {
             ServiceCommand::FraudApi(FraudApiArgs { listen, config, telemetry }) => {
-                let listener = serve::listen(listen).await?;
-                let guard = init(&telemetry, fraud_api::SERVICE_NAME, &config.metrics)?;
-                tracing::info!("{} listens on {listen}", fraud_api::SERVICE_NAME);
-                let served = fraud_api::run(config, listener, shutdown).await;
-                stop(guard).await;
-                served
+                let start =
+                    Start::new(listen, fraud_api::SERVICE_NAME, &telemetry, &config.metrics);
+                start.run(|listener| fraud_api::run(config, listener, shutdown)).await
             }
             ServiceCommand::Preprocessing(PreprocessingArgs { listen, config, telemetry }) => {
-                let listener = serve::listen(listen).await?;
-                let guard = init(&telemetry, preprocessing::SERVICE_NAME, &config.metrics)?;
-                tracing::info!("{} listens on {listen}", preprocessing::SERVICE_NAME);
-                let served = preprocessing::run(config, listener, shutdown).await;
-                stop(guard).await;
-                served
+                let name = preprocessing::SERVICE_NAME;
+                let start = Start::new(listen, name, &telemetry, &config.metrics);
+                start.run(|listener| preprocessing::run(config, listener, shutdown)).await
+            }
+            ServiceCommand::Pricing(PricingArgs { listen, config, telemetry }) => {
+                let start = Start::new(listen, pricing::SERVICE_NAME, &telemetry, &config.metrics);
+                start.run(|listener| pricing::run(config, listener, shutdown)).await
+            }
+            ServiceCommand::IngestApi(IngestApiArgs { listen, config, telemetry }) => {
+                let name = pipeline::api::SERVICE_NAME;
+                let start = Start::new(listen, name, &telemetry, &config.metrics);
+                start.run(|listener| pipeline::api::run(config, listener, shutdown)).await
+            }
+            ServiceCommand::Consumer(ConsumerArgs { listen, config, telemetry }) => {
+                let name = pipeline::consumer::SERVICE_NAME;
+                let start = Start::new(listen, name, &telemetry, &config.metrics);
+                start.run(|listener| pipeline::consumer::run(config, listener, shutdown)).await
             }
         }
     }
 }
 
-fn init(
-    telemetry: &TelemetryArgs,
-    service_name: &str,
-    metrics: &sdk::Registry,
-) -> Result<sdk::Guard, Error> {
-    let mut config = telemetry.sdk_config(service_name);
-    config.metrics = metrics.clone();
-    Ok(sdk::init(config)?)
+/// A service that is about to run in a process of its own.
+struct Start {
+    listen: SocketAddr,
+    name: &'static str,
+    config: sdk::Config,
+}
+
+impl Start {
+    fn new(
+        listen: SocketAddr,
+        name: &'static str,
+        telemetry: &TelemetryArgs,
+        metrics: &sdk::Registry,
+    ) -> Start {
+        let mut config = telemetry.sdk_config(name);
+        config.metrics = metrics.clone();
+        Start { listen, name, config }
+    }
+
+    async fn run<F>(self, service: impl FnOnce(TcpListener) -> F) -> Result<(), Error>
+    where
+        F: Future<Output = Result<(), Error>>,
+    {
+        let listener = serve::listen(self.listen).await?;
+        let guard = sdk::init(self.config)?;
+        tracing::info!("{} listens on {}", self.name, self.listen);
+        let served = service(listener).await;
+        stop(guard).await;
+        served
+    }
 }
 
 /// Sends the last telemetry, which blocks, off the runtime's workers.

@@ -1,9 +1,10 @@
-//! The reference services: a fraud-detection API, the preprocessing service that it calls, and
-//! traffic for both. They show what a service looks like that is instrumented with the SDK, and
-//! they fill the demo with living data.
+//! The reference services: a fraud-detection API with the preprocessing service that it calls, a
+//! pricing service that learns, an ingest pipeline of an API and a consumer, and traffic for all.
+//! They show what a service looks like that is instrumented with the SDK, and they fill the demo
+//! with living data.
 //!
-//! The model, the feature store, the calls between them and their failures are real; the
-//! transactions are made up, from a seed. Nothing here is used by the product itself.
+//! The models, the feature store, the calls between them and their failures are real; the
+//! transactions, guests and events are made up, from a seed. Nothing here is used by the product itself.
 
 pub mod cli;
 mod error;
@@ -15,7 +16,9 @@ mod http;
 mod latency;
 pub mod load;
 pub mod model;
+pub mod pipeline;
 pub mod preprocessing;
+pub mod pricing;
 mod serve;
 pub mod transaction;
 
@@ -25,3 +28,9 @@ pub use error::Error;
 pub const FRAUD_API_PORT: u16 = 8000;
 /// The port that the preprocessing service listens on where nothing else is said.
 pub const PREPROCESSING_PORT: u16 = 8031;
+/// The port that the pricing service listens on where nothing else is said.
+pub const PRICING_PORT: u16 = 8010;
+/// The port that the ingest API listens on where nothing else is said.
+pub const INGEST_API_PORT: u16 = 8020;
+/// The port that the consumer shows its metrics on where nothing else is said.
+pub const CONSUMER_PORT: u16 = 8001;

@@ -4,6 +4,8 @@
 //! Bounded in requests in flight, in memory, in time and in number as asked for. The same seed
 //! sends the same requests in the same order; when they are sent and answered is the world's.
 
+mod events;
+mod guests;
 mod report;
 mod traffic;
 
@@ -19,6 +21,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
+pub use events::run_events;
+pub use guests::run_guests;
 pub use report::{Latencies, LoadReport};
 pub use traffic::Mix;
 use traffic::{Call, Traffic};

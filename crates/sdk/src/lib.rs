@@ -47,7 +47,8 @@ pub use server::{
     SlowRequestLayer, TenantContextLayer, TracingLayer, WithDispatchLayer, add_tracing_middleware,
 };
 pub use span::{
-    add_event, current_span_id, current_trace_id, record_error, record_failure, set_attribute,
-    set_attributes, set_error, set_user_id, trace_id_of, trace_span,
+    add_event, continue_trace, current_span_id, current_trace_id, current_traceparent,
+    record_error, record_failure, set_attribute, set_attributes, set_error, set_user_id,
+    trace_id_of, trace_span,
 };
 pub use telemetry::{Error, Guard, Telemetry, configure_tracing, init};

@@ -1,11 +1,14 @@
 //! Small helpers for the span that one is in.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::error::Error;
 use std::sync::Arc;
 
+use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{Status, TraceContextExt as _};
 use opentelemetry::{Key, KeyValue, Value};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -121,4 +124,23 @@ pub fn current_span_id() -> Option<String> {
     let span = context.span();
     let span_context = span.span_context();
     span_context.is_valid().then(|| span_context.span_id().to_string())
+}
+
+/// The current span as a W3C `traceparent`, to be sent along with a message.
+#[must_use]
+pub fn current_traceparent() -> Option<String> {
+    let mut carrier = HashMap::new();
+    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut carrier);
+    carrier.remove("traceparent")
+}
+
+/// Puts `span`, which has not begun, below the span that a W3C `traceparent` names: the sender's
+/// of a message. One that is not valid leaves it where it is.
+pub fn continue_trace(span: &Span, traceparent: &str) {
+    let carrier = HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);
+    let parent = TraceContextPropagator::new().extract(&carrier);
+    if parent.span().span_context().is_valid() {
+        // Without a subscriber of ours there is no span to place.
+        drop(span.set_parent(parent));
+    }
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use services::load::LoadOptions;
-use services::{FRAUD_API_PORT, PREPROCESSING_PORT};
+use services::{CONSUMER_PORT, FRAUD_API_PORT, INGEST_API_PORT, PREPROCESSING_PORT, PRICING_PORT};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -61,14 +61,9 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let system = System::start(&otlp, &data_dir, addresses).await?;
     print(&greeting(&server, &system, &said));
 
-    let traffic = LoadOptions {
-        target: format!("http://{}", system.addresses.fraud_api),
-        requests_per_second: args.requests_per_second,
-        ..LoadOptions::default()
-    };
     let outcome = tokio::select! {
-        outcome = services::load::run(traffic, shutdown.clone()) => {
-            outcome.map(drop).context("the traffic stopped")
+        outcome = traffic(&system.addresses, args.requests_per_second, &shutdown) => {
+            outcome.context("the traffic stopped")
         }
         name = system.first_to_end() => Err(anyhow::anyhow!("{name} ended by itself")),
     };
@@ -76,6 +71,29 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     system.stop().await;
     server.stop().await?;
     outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Sends traffic to all services until `shutdown`: to the pricing service and the ingest pipeline
+/// a fifth each of what the fraud API gets.
+async fn traffic(
+    addresses: &Addresses,
+    requests_per_second: f64,
+    shutdown: &CancellationToken,
+) -> Result<(), services::Error> {
+    let transactions = LoadOptions {
+        target: format!("http://{}", addresses.fraud_api),
+        requests_per_second,
+        ..LoadOptions::default()
+    };
+    let pricing = format!("http://{}", addresses.pricing);
+    let ingest_api = format!("http://{}", addresses.ingest_api);
+    let fifth = requests_per_second / 5.0;
+    tokio::try_join!(
+        services::load::run(transactions, shutdown.clone()),
+        services::load::run_guests(&pricing, fifth, shutdown.clone()),
+        services::load::run_events(&ingest_api, fifth, shutdown.clone()),
+    )?;
+    Ok(())
 }
 
 /// Where the services send their telemetry.
@@ -89,6 +107,9 @@ struct Addresses {
     main: SocketAddr,
     fraud_api: SocketAddr,
     preprocessing_api: SocketAddr,
+    pricing: SocketAddr,
+    ingest_api: SocketAddr,
+    consumer: SocketAddr,
 }
 
 impl Addresses {
@@ -97,7 +118,21 @@ impl Addresses {
             main: listeners.main.local_addr()?,
             preprocessing_api: free_port(PREPROCESSING_PORT, "preprocessing-service", said).await?,
             fraud_api: free_port(FRAUD_API_PORT, "fraud-detection-api", said).await?,
+            pricing: free_port(PRICING_PORT, "pricing-service", said).await?,
+            ingest_api: free_port(INGEST_API_PORT, "wotr-api", said).await?,
+            consumer: free_port(CONSUMER_PORT, "wotr-consumer", said).await?,
         })
+    }
+
+    /// The services that are scraped.
+    fn jobs(&self) -> [(&'static str, SocketAddr); 5] {
+        [
+            ("fraud-detection-api", self.fraud_api),
+            ("preprocessing-service", self.preprocessing_api),
+            ("pricing-service", self.pricing),
+            ("wotr-api", self.ingest_api),
+            ("wotr-consumer", self.consumer),
+        ]
     }
 
     /// Writes the `prometheus.yml` by which the server scrapes the services and itself.
@@ -105,15 +140,14 @@ impl Addresses {
         let own = key.map_or_else(String::new, |key| {
             format!("    authorization: {{credentials: {}}}\n", serde_json::Value::from(key))
         });
-        let config = format!(
-            "# Written by `trefoil demo` at each start.\n\
-             global:\n  scrape_interval: 5s\n  evaluation_interval: 5s\n\
-             scrape_configs:\n  - job_name: fraud-detection-api\n    \
-             static_configs: [{{targets: ['{}']}}]\n  \
-             - job_name: preprocessing-service\n    static_configs: [{{targets: ['{}']}}]\n  \
-             - job_name: trefoil\n{own}    static_configs: [{{targets: ['{}']}}]\n",
-            self.fraud_api, self.preprocessing_api, self.main
-        );
+        let mut config = "# Written by `trefoil demo` at each start.\n\
+                          global:\n  scrape_interval: 5s\n  evaluation_interval: 5s\n\
+                          scrape_configs:\n"
+            .to_owned();
+        for (job, address) in self.jobs() {
+            config.push_str(&scrape_config(job, "", address));
+        }
+        config.push_str(&scrape_config("trefoil", &own, self.main));
         std::fs::create_dir_all(data_dir)?;
         let path = data_dir.join("demo-prometheus.yml");
         std::fs::write(&path, config)
@@ -122,42 +156,58 @@ impl Addresses {
     }
 }
 
+fn scrape_config(job: &str, more: &str, address: SocketAddr) -> String {
+    format!("  - job_name: {job}\n{more}    static_configs: [{{targets: ['{address}']}}]\n")
+}
+
 /// What runs beside the server.
 struct System {
     redis: Redis,
-    preprocessing: Child,
-    fraud: Child,
+    services: Vec<(&'static str, Child)>,
     addresses: Addresses,
 }
 
 impl System {
     async fn start(otlp: &Otlp, data_dir: &Path, addresses: Addresses) -> anyhow::Result<System> {
         let redis = Redis::find().await;
-        let Addresses { fraud_api, preprocessing_api, .. } = addresses;
-        let preprocessing =
-            service(otlp, &["preprocessing", "--listen", &preprocessing_api.to_string()])?;
-        let url = format!("http://{preprocessing_api}");
-        let listen = fraud_api.to_string();
         let model_dir = data_dir.join("fraud-api").display().to_string();
-        let mut arguments = vec!["fraud-api", "--listen", &listen, "--preprocessing-url", &url];
-        arguments.extend(["--model-dir", &model_dir]);
+        let preprocessing_url = format!("http://{}", addresses.preprocessing_api);
+        let ingest_url = format!("http://{}", addresses.ingest_api);
+        let mut fraud = vec!["fraud-api", "--preprocessing-url", &preprocessing_url];
+        fraud.extend(["--model-dir", &model_dir]);
         if let Some(url) = redis.url() {
-            arguments.extend(["--redis-url", url]);
+            fraud.extend(["--redis-url", url]);
         }
-        let fraud = service(otlp, &arguments)?;
-        Ok(System { redis, preprocessing, fraud, addresses })
+        let commands = [
+            fraud,
+            vec!["preprocessing"],
+            vec!["pricing"],
+            vec!["ingest-api"],
+            vec!["consumer", "--api-url", &ingest_url],
+        ];
+        let mut services = Vec::new();
+        for ((name, address), mut command) in addresses.jobs().into_iter().zip(commands) {
+            let listen = address.to_string();
+            command.extend(["--listen", &listen]);
+            services.push((name, service(otlp, &command)?));
+        }
+        Ok(System { redis, services, addresses })
     }
 
     /// The name of the first service that ends without being asked to.
     async fn first_to_end(&self) -> &'static str {
-        tokio::select! {
-            () = self.fraud.ended() => "fraud-detection-api",
-            () = self.preprocessing.ended() => "preprocessing-service",
-        }
+        let ends = self.services.iter().map(|(name, child)| {
+            Box::pin(async {
+                child.ended().await;
+                *name
+            })
+        });
+        futures::future::select_all(ends).await.0
     }
 
     async fn stop(self) {
-        tokio::join!(self.fraud.stop(), self.preprocessing.stop());
+        let stopping = self.services.into_iter().map(|(_, child)| child.stop());
+        futures::future::join_all(stopping).await;
         self.redis.stop().await;
     }
 }
@@ -186,13 +236,16 @@ async fn free_port(port: u16, name: &str, said: &mut Vec<String>) -> anyhow::Res
 
 fn greeting(server: &Server, system: &System, said: &[String]) -> String {
     let said: String = said.iter().map(|line| format!("  note: {line}\n")).collect();
+    let Addresses { fraud_api, preprocessing_api, pricing, ingest_api, consumer, .. } =
+        &system.addresses;
     format!(
-        "{}  fraud-detection-api:   http://{}/docs\n  preprocessing-service: http://{}/docs\n  \
-         feature store:         {}\n{said}Open {} in a browser. Ctrl-C ends everything; the data \
-         stays.\n",
+        "{}  fraud-detection-api:   http://{fraud_api}/docs\n  \
+         preprocessing-service: http://{preprocessing_api}/docs\n  \
+         feature store:         {}\n  \
+         pricing-service:       http://{pricing}/metrics\n  \
+         wotr-api, -consumer:   http://{ingest_api}/metrics, http://{consumer}/metrics\n{said}\
+         Open {} in a browser. Ctrl-C ends everything; the data stays.\n",
         server.greeting(),
-        system.addresses.fraud_api,
-        system.addresses.preprocessing_api,
         system.redis.describe(),
         server.endpoints().main,
     )

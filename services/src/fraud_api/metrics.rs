@@ -21,7 +21,7 @@ const PROBABILITY: &[f64] = &[0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8
 /// The counters of the API.
 #[derive(Debug)]
 pub(super) struct FraudMetrics {
-    predictions: Counter<4>,
+    predictions: Counter<5>,
     latency: Histogram<1>,
     probability: Histogram<1>,
     errors: Counter<2>,
@@ -41,7 +41,18 @@ pub(super) struct Predicted<'a> {
     pub(super) prediction: &'a Prediction,
     pub(super) decision: Decision,
     pub(super) amount: f64,
+    /// Where the transaction was made, as [`country`] knows it.
+    pub(super) country: &'static str,
     pub(super) took: Duration,
+}
+
+/// The countries that are counted by name.
+const COUNTRIES: [&str; 8] = ["AT", "CH", "DE", "ES", "FR", "GB", "IT", "US"];
+
+/// A country for a label: values are the client's to invent, so that only known ones are taken.
+pub(super) fn country(given: Option<&str>) -> &'static str {
+    let Some(given) = given else { return "unknown" };
+    COUNTRIES.into_iter().find(|known| *known == given).unwrap_or("other")
 }
 
 impl FraudMetrics {
@@ -51,7 +62,7 @@ impl FraudMetrics {
             predictions: registry.counter(
                 "predictions_total",
                 "Predictions made, by what was decided.",
-                ["endpoint", "decision", "risk_level", "model_version"],
+                ["endpoint", "decision", "risk_level", "model_version", "transaction_country"],
             ),
             latency: registry.histogram(
                 "prediction_latency_seconds",
@@ -109,9 +120,10 @@ impl FraudMetrics {
     }
 
     pub(super) fn predicted(&self, predicted: &Predicted<'_>) {
-        let Predicted { endpoint, prediction, decision, amount, took } = *predicted;
+        let Predicted { endpoint, prediction, decision, amount, country, took } = *predicted;
         let version = prediction.model_version.as_str();
-        let labels = [endpoint, decision.as_str(), prediction.risk_level.as_str(), version];
+        let risk_level = prediction.risk_level.as_str();
+        let labels = [endpoint, decision.as_str(), risk_level, version, country];
         self.predictions.inc(labels);
         self.latency.observe_duration([endpoint], took);
         self.probability.observe([version], prediction.probability);

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::inference::{Prediction, RiskLevel, count};
-use super::metrics::Predicted;
+use super::metrics::{Predicted, country};
 use crate::fault::{Faults, X_FAULT};
 use crate::features::FEATURES;
 use crate::http::{ApiError, ErrorBody, JsonBody};
@@ -82,6 +82,7 @@ pub(super) async fn predict(
         prediction: &scored.prediction,
         decision: scored.prediction.risk_level.decision(),
         amount: scored.amount,
+        country: country(None),
         took,
     });
     for span in [&span, &Span::current()] {

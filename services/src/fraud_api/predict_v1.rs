@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::App;
 use super::inference::{Prediction, RiskLevel, count};
-use super::metrics::Predicted;
+use super::metrics::{Predicted, country};
 use super::rules::{Decision, decide};
 use crate::fault::Faults;
 use crate::feature_store::Fetched;
@@ -47,6 +47,9 @@ pub(super) struct PredictRequest {
     /// Whether the device is new to the user; not where not given.
     #[serde(default)]
     new_device: bool,
+    /// Where it is made: an ISO 3166 code.
+    #[schema(example = "DE")]
+    transaction_country: Option<String>,
 }
 
 /// The decision.
@@ -113,6 +116,7 @@ pub(super) async fn predict(
         prediction: &prediction,
         decision,
         amount: request.amount,
+        country: country(request.transaction_country.as_deref()),
         took,
     });
     prediction.write(&span);

@@ -66,6 +66,8 @@ pub(super) struct Traffic {
 
 const FIRST_USER: u64 = 12_300;
 const TENANTS: [&str; 3] = ["acme-shop", "globex-travel", "initech-games"];
+/// A user's is always the same; the API does not know the last.
+const COUNTRIES: [&str; 5] = ["DE", "FR", "US", "GB", "NZ"];
 const EMAILS: [&str; 5] = ["gmail.com", "yahoo.com", "outlook.com", "protonmail.com", "mail.com"];
 
 impl Traffic {
@@ -190,6 +192,7 @@ impl Traffic {
             "merchant_id": format!("{}{merchant}", if risky { "risky_" } else { "merchant_" }),
             "hour": self.hour(facts.night),
             "new_device": facts.new_device,
+            "transaction_country": COUNTRIES.iter().cycle().nth(usize::from(user.to_le_bytes()[0] % 5)),
         });
         Call { user: Some(user), ..call(Method::POST, "/v1/predict".to_owned(), Some(body)) }
     }

@@ -18,10 +18,10 @@ async fn the_pages_work_in_a_browser() {
     let demo = Demo::start().await;
     let empty = Server::start().await;
     let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
-    until("traces of both services", || async {
+    until("traces of all services", || async {
         let asked = ask(&http, &demo.main, "SELECT DISTINCT service FROM spans").await;
         match asked.map_err(|error| format!("{error:#}"))?.rows.len() {
-            2.. => Ok(()),
+            5.. => Ok(()),
             services => Err(format!("{services} services")),
         }
     })

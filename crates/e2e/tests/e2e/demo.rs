@@ -17,6 +17,8 @@ pub(crate) struct Demo {
     home: TempDir,
     /// The main port's address, `http://…`.
     pub(crate) main: String,
+    /// The address of Prometheus's port, `http://…`.
+    pub(crate) prometheus: String,
 }
 
 /// The command that starts a demo on free ports, its data in `home`.
@@ -35,18 +37,19 @@ impl Demo {
     pub(crate) async fn start() -> Demo {
         let home = TempDir::with_prefix("trefoil-demo-").expect("a temporary directory");
         let child = demo_command(&home).spawn().expect("trefoil starts");
-        let mut demo = Demo { child, home, main: String::new() };
-        demo.main = until("the demo's address", || async { demo.address() }).await;
+        let mut demo = Demo { child, home, main: String::new(), prometheus: String::new() };
+        demo.main = until("the demo's address", || async { demo.address("main") }).await;
+        demo.prometheus = demo.address("prometheus").expect("its port of Prometheus");
         demo
     }
 
-    fn address(&self) -> Result<String, String> {
+    fn address(&self, listener: &str) -> Result<String, String> {
         let run = std::fs::read_to_string(self.home.path().join("data/run.json"))
             .map_err(|error| error.to_string())?;
         let run: Value = serde_json::from_str(&run).map_err(|error| error.to_string())?;
-        let main = run["main"].as_str().or_else(|| run["listen"]["main"].as_str());
-        let main = main.ok_or_else(|| run.to_string())?;
-        Ok(format!("http://{}", main.trim_start_matches("http://")))
+        let found = run[listener].as_str().or_else(|| run["listen"][listener].as_str());
+        let found = found.ok_or_else(|| run.to_string())?;
+        Ok(format!("http://{}", found.trim_start_matches("http://")))
     }
 
     fn log(&self) -> String {
@@ -82,7 +85,7 @@ async fn it_is_full_of_living_data_and_ends_as_one() {
         let said = |error: anyhow::Error| format!("{error:#}");
         let services = ask(&http, &demo.main, "SELECT DISTINCT service FROM spans").await;
         let services = names(&services.map_err(said)?);
-        if services.len() < 2 {
+        if services.len() < 5 {
             return Err(format!("only {services:?}"));
         }
         let lines = "SELECT count(*) FROM logs l JOIN spans s ON l.trace_id = s.trace_id";
@@ -123,8 +126,8 @@ async fn with_its_ports_taken_it_moves_aside() {
     let mut command = demo_command(&home);
     command.env("TREFOIL_LISTEN_MAIN", &taken);
     let child = command.spawn().expect("trefoil starts");
-    let second = Demo { child, home, main: String::new() };
-    let address = until("the second demo's address", || async { second.address() }).await;
+    let second = Demo { child, home, main: String::new(), prometheus: String::new() };
+    let address = until("the second demo's address", || async { second.address("main") }).await;
     assert_ne!(address, first.main);
     assert!(second.log().contains(&taken), "it does not say so: {}", second.log());
 }
