@@ -381,6 +381,54 @@ await check("a time of the graph leads to its traces", page, async () => {
   await page.getByTestId("trace-row").first().waitFor();
 });
 
+await check("a spike of slow requests leads by a click to their traces", page, async () => {
+  const before = Date.now();
+  const body = JSON.stringify({
+    transaction_id: "txn_spike",
+    user_id: 12_345,
+    amount: 149.99,
+    payment_method: "card",
+    merchant_id: "merchant_42",
+  });
+  const targets = (await prometheus("/targets")).activeTargets;
+  const fraud = targets.find((target) => target.labels.job === "fraud-detection-api");
+  const url = fraud.scrapeUrl.replace(/\/metrics$/, "/v1/predict");
+  const headers = { "content-type": "application/json", "x-fault": "slow-model" };
+  const answers = await Promise.all(
+    Array.from({ length: 40 }, async () => (await fetch(url, { method: "POST", headers, body })).json()),
+  );
+  const slow = new Set(answers.map((answer) => answer.trace_id));
+  const by = 'by (le) (rate(http_server_request_duration_seconds_bucket{http_route="/v1/predict"}[30s]))';
+  const expr = `histogram_quantile(0.95, sum ${by})`;
+  const found = await until("the spike in the metric", async () => {
+    const [start, end] = [Math.floor(before / 1_000), Math.ceil(Date.now() / 1_000)];
+    const query = `query=${encodeURIComponent(expr)}&start=${start}&end=${end}&step=5`;
+    const { result } = await prometheus(`/query_range?${query}`);
+    return result[0]?.values.some(([, value]) => Number(value) > 0.5);
+  });
+  that(found, "the 95th percentile rose");
+  await page.goto(`${base}/metrics?q=${encodeURIComponent(expr)}&from=now-5m&refresh=off&exemplars=0`);
+  const over = page.getByTestId("metrics-graph").locator(".u-over");
+  await over.waitFor();
+  const box = await over.boundingBox();
+  // The spike is the newest there is: at the right edge.
+  await page.mouse.click(box.x + box.width - 3, box.y + box.height * 0.4);
+  await page.getByRole("button", { name: "Zoom in" }).waitFor();
+  const link = page.getByTestId("range-traces").first();
+  that(/^Slowest traces/.test(await link.textContent()), "it offers the slowest");
+  await link.click();
+  await page.waitForURL(/\/traces\?.*sort=slowest/);
+  that(/q=http\.route/.test(decodeURIComponent(page.url())), "the route came along");
+  await page.getByTestId("trace-row").first().waitFor();
+  const hrefs = await page.getByTestId("trace-row").evaluateAll((rows) => rows.map((row) => row.href));
+  const ids = hrefs.map((href) => /traces\/([0-9a-f]{32})/.exec(href)[1]);
+  const mine = ids.slice(0, 40).filter((id) => slow.has(id)).length;
+  that(mine > 20, `of the first ${Math.min(40, ids.length)} traces ${mine} are the spike's`);
+  await page.getByTestId("trace-row").first().click();
+  await page.waitForURL(/\/traces\/[0-9a-f]{32}/);
+  await page.getByTestId("waterfall").getByText("model_inference").first().waitFor();
+});
+
 await check("an exemplar of a spike opens its trace", page, async () => {
   const expr = `histogram_quantile(0.95, sum by (le) (rate(${REQUESTS}_bucket[1m])))`;
   const now = Date.now() / 1_000;

@@ -23,6 +23,8 @@ export type TimeChartProps = {
   height?: number;
   format: (value: number) => string;
   onZoom?: (range: Range) => void;
+  /** A click that is no drag, at the time of the point nearest to it. */
+  onPick?: (timeMs: number) => void;
   /** Drawn over the plot, in its coordinates; not part of the picture that `label` describes. */
   overlay?: (frame: Frame) => React.ReactNode;
   legend?: boolean;
@@ -306,6 +308,19 @@ function options(
               }),
           ]
         : [],
+      ready: [
+        (u) => {
+          let [pressedX, pressedY] = [0, 0];
+          u.over.addEventListener("mousedown", (event) => {
+            [pressedX, pressedY] = [event.clientX, event.clientY];
+          });
+          u.over.addEventListener("click", (event) => {
+            const moved = Math.hypot(event.clientX - pressedX, event.clientY - pressedY);
+            const time = u.data[0][u.cursor.idx ?? -1];
+            if (moved < DRAG_MIN_PX && time !== undefined) latest.current.onPick?.(time);
+          });
+        },
+      ],
       setSelect: [
         (u) => {
           const { left, width: selected } = u.select;

@@ -134,6 +134,10 @@ test("units follow the conventions of names", () => {
   check("errors_total / requests_total", "number");
   check("count(up)", "number");
   check("1 + 1", "number");
+  check(
+    'histogram_quantile(0.95, sum by (le) (rate(x_seconds_bucket{route="/v1/predict"}[30s])))',
+    "seconds",
+  );
 });
 
 test("an exemplar shares the axis of quantiles and averages only", () => {

@@ -206,8 +206,10 @@ const KEYWORDS = new Set(
 export type Unit = "seconds" | "bytes" | "bytes/s" | "/s" | "share" | "number";
 
 /** The unit of an answer, by the conventions of names; a guess that only chooses how numbers are written. */
-export function unitOf(expr: string): Unit {
-  const names = metricNames(expr);
+export function unitOf(text: string): Unit {
+  // What stands in matchers is no arithmetic: http_route="/v1/predict".
+  const expr = text.replace(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`/g, '""');
+  const names = metricNames(text);
   const first = names[0];
   if (first === undefined) return "number";
   if (/\bhistogram_(count|fraction)\s*\(|^\s*(count|count_values|group)\b/.test(expr)) return "number";

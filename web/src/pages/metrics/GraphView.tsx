@@ -10,6 +10,7 @@ import { Segmented } from "../../components/Segmented";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import { useTheme } from "../../components/useTheme";
 import { useTimeRange } from "../../components/useTimeRange";
+import { windowOf } from "../../lib/behind";
 import { colorOfSlot } from "../../lib/colors";
 import { unitOf } from "../../lib/promql";
 import { formatNumber, formatUnit, labelsText, splitLabels, toDrawing, toHeat } from "../../lib/series";
@@ -149,12 +150,13 @@ function Lines({
     [drawing.series],
   );
   const several = items.length > 1;
+  const alone = (query: number) => drawing.series.filter((one) => one.query === query).length === 1;
   const entries: Entry[] = drawing.series.map((one, at) => {
     const text = labelsText(own[at] ?? {});
     const expr = asked[one.query]?.expr ?? "";
     return {
       key: `${one.query} ${labelsText(one.labels)}`,
-      name: `${several ? `${letter(one.query)} ` : ""}${text === "{}" ? expr.replace(/\s+/g, " ") : text}`,
+      name: `${several ? `${letter(one.query)} ` : ""}${text === "{}" && alone(one.query) ? expr.replace(/\s+/g, " ") : text}`,
       color: colorOfSlot(at, theme),
       format: formatUnit(units[one.query] ?? "number"),
       expr,
@@ -170,6 +172,7 @@ function Lines({
     color,
     values: one.values,
   }));
+  const shownExprs = shown.map((entry) => entry.expr);
   const odd = drawing.series.reduce((sum, one) => sum + one.odd, 0);
   const sent = services.data?.data.services.map((one) => one.service) ?? [];
   const marks = thin(points, range);
@@ -195,6 +198,7 @@ function Lines({
         series={series}
         format={format}
         onZoom={setSelected}
+        onPick={(time) => setSelected(windowOf(shownExprs, time, stepMs))}
         overlay={(frame) => (
           <>
             {selected && <SelectionShade frame={frame} range={selected} />}

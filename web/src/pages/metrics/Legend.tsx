@@ -4,6 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { IconRoute } from "@tabler/icons-react";
 import { useMemo, useState } from "react";
 
+import { tracesBehind } from "../../lib/behind";
 import { matchersIn, servicesOf, summary, type Drawn, type Labels } from "../../lib/series";
 import { rangeText, type Range } from "../../lib/time";
 
@@ -137,7 +138,11 @@ function LegendRow({
           <Link
             className="icon-button"
             to="/traces"
-            search={{ ...rangeText(range), service }}
+            search={{
+              ...rangeText(range),
+              ...tracesBehind([{ expr: entry.expr, labels: entry.series.labels }]),
+              service,
+            }}
             aria-label={`Traces of ${service} in this time`}
             title={`Traces of ${service} in this time`}
           >

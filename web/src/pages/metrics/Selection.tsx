@@ -4,6 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { IconListDetails, IconRoute, IconX, IconZoomIn } from "@tabler/icons-react";
 
 import type { Frame } from "../../charts/TimeChart";
+import { tracesBehind, type TraceSearch } from "../../lib/behind";
 import { matchersIn, servicesOf, type Labels } from "../../lib/series";
 import { formatPromDuration } from "../../lib/promql";
 import { rangeLabel, rangeText, type Range } from "../../lib/time";
@@ -20,6 +21,11 @@ export function SelectionShade({ frame, range }: { frame: Frame; range: Range })
       style={{ left: frame.left + left, width: right - left, top: frame.top, height: frame.height }}
     />
   );
+}
+
+function tracesWord({ sort, status }: TraceSearch): string {
+  if (status === "error") return "Failed traces";
+  return sort === "slowest" ? "Slowest traces" : "Traces";
 }
 
 /** Leads by service where all that is shown is of one, else offers each of a few. */
@@ -50,6 +56,7 @@ export function RangeActions({
     services,
   );
   const text = rangeText(range);
+  const behind = tracesBehind(entries.map(({ expr, series }) => ({ expr, labels: series.labels })));
   const targets = found.length === 0 || found.length > SERVICES_MAX ? [undefined] : found;
   return (
     <div className={`row wrap range-actions ${selected ? "chosen" : ""}`} data-testid="range-actions">
@@ -61,7 +68,7 @@ export function RangeActions({
         </span>
       </span>
       <div className="grow" />
-      {!selected && drag && <span className="dim roomy">Drag over the graph to choose a time</span>}
+      {!selected && drag && <span className="dim roomy">Click a point or drag to choose a time</span>}
       {selected && (
         <button type="button" className="chip" onClick={() => (clear(), zoom(range))}>
           <IconZoomIn size={14} aria-hidden />
@@ -73,11 +80,13 @@ export function RangeActions({
           key={service ?? ""}
           className="chip"
           to="/traces"
-          search={{ ...text, ...(service ? { service } : {}) }}
+          search={{ ...text, ...behind, ...(service ? { service } : {}) }}
+          title={behind.q}
           data-testid="range-traces"
         >
           <IconRoute size={14} aria-hidden />
-          {service ? `Traces of ${service}` : "Traces in this time"}
+          {tracesWord(behind)}
+          {service ? ` of ${service}` : " in this time"}
         </Link>
       ))}
       <Link
