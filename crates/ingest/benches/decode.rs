@@ -5,7 +5,8 @@
 //! busy machine gives about the same figures.
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 
-use std::time::Duration;
+#[path = "processor/time.rs"]
+mod time;
 
 use bytes::Bytes;
 use ingest::{Format, Limits, otlp};
@@ -18,7 +19,6 @@ use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, span};
 use prost::Message as _;
-use stdx::clock::Stopwatch;
 
 fn main() {
     for rows in [64, 512, 8_192] {
@@ -36,7 +36,7 @@ fn measure(name: &str, format: Format, rows: usize, body: &Bytes) {
     let mut memory_bytes = 0;
     for _ in 0..ROUNDS {
         let requests = (ROWS / rows).max(1);
-        let start = Processor::start();
+        let start = time::Processor::start();
         for _ in 0..requests {
             let decoded = otlp::decode(format, &tenant, 1, &limits, body).expect("a valid body");
             assert_eq!(decoded.rows(), rows);
@@ -52,30 +52,6 @@ fn measure(name: &str, format: Format, rows: usize, body: &Bytes) {
         body.len() / rows,
         memory_bytes / rows,
     );
-}
-
-/// The processor time of this thread; the clock's where Linux's account of it is missing.
-struct Processor {
-    nanos: Option<u64>,
-    watch: Stopwatch,
-}
-
-impl Processor {
-    fn start() -> Processor {
-        Processor { nanos: Processor::nanos(), watch: Stopwatch::start() }
-    }
-
-    fn nanos() -> Option<u64> {
-        let account = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        account.split_whitespace().next()?.parse().ok()
-    }
-
-    fn seconds(&self) -> f64 {
-        match (self.nanos, Processor::nanos()) {
-            (Some(start), Some(end)) => Duration::from_nanos(end - start).as_secs_f64(),
-            _ => self.watch.elapsed().as_secs_f64(),
-        }
-    }
 }
 
 fn text(key: &str, value: impl Into<String>) -> KeyValue {

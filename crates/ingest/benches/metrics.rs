@@ -5,7 +5,8 @@
 //! about the same figures.
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 
-use std::time::Duration;
+#[path = "processor/time.rs"]
+mod time;
 
 use ingest::MetricLimits;
 use ingest::exposition::{Entry, Format, Options, Parser};
@@ -19,7 +20,6 @@ use opentelemetry_proto::tonic::metrics::v1::{
     Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
 };
 use prost::Message as _;
-use stdx::clock::Stopwatch;
 use stdx::memory::Budget;
 
 const SERIES: usize = 2_000;
@@ -60,7 +60,7 @@ fn measure(name: &str, bytes: usize, mut run: impl FnMut() -> usize) {
     const REPEATS: usize = 60;
     let mut best = f64::INFINITY;
     for _ in 0..ROUNDS {
-        let start = Processor::start();
+        let start = time::Processor::start();
         for _ in 0..REPEATS {
             assert_eq!(std::hint::black_box(run()), SERIES);
         }
@@ -164,28 +164,4 @@ fn otlp() -> Vec<u8> {
     let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
     let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
     ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()
-}
-
-/// The processor time of this thread; the clock's where Linux's account of it is missing.
-struct Processor {
-    nanos: Option<u64>,
-    watch: Stopwatch,
-}
-
-impl Processor {
-    fn start() -> Processor {
-        Processor { nanos: Processor::nanos(), watch: Stopwatch::start() }
-    }
-
-    fn nanos() -> Option<u64> {
-        let account = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        account.split_whitespace().next()?.parse().ok()
-    }
-
-    fn seconds(&self) -> f64 {
-        match (self.nanos, Processor::nanos()) {
-            (Some(start), Some(end)) => Duration::from_nanos(end - start).as_secs_f64(),
-            _ => self.watch.elapsed().as_secs_f64(),
-        }
-    }
 }

@@ -6,6 +6,7 @@ mod limits;
 pub(crate) mod native;
 pub(crate) mod receiver;
 pub(crate) mod rejections;
+pub(crate) mod stop;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -21,7 +21,7 @@ use stdx::yaml::{Fields, Node, Problem};
 pub use self::global::Global;
 pub use self::job::{Escaping, Job, Protocol};
 pub use self::remote::{MetadataSettings, QueueSettings, RemoteRead, RemoteWrite, WriteMessage};
-pub use self::sections::{Alerting, AlertmanagerTargets, Otlp, Storage, TranslationStrategy};
+pub use self::sections::{Alerting, AlertmanagerTargets, Otlp, Storage};
 use crate::relabel::NameScheme;
 pub use stdx::glob::glob;
 
@@ -137,7 +137,7 @@ impl Config {
             jobs,
             alerting: Alerting::read(&mut fields, &context, &mut notes)?,
             remote_write: remote::read_writes(&mut fields, &context, &mut notes)?,
-            remote_read: remote::read_reads(&mut fields, &context)?,
+            remote_read: remote::read_reads(&mut fields, &context, &mut notes)?,
             storage: Storage::read(&mut fields)?,
             otlp: Otlp::read(&mut fields, global.name_scheme)?,
             notes: Vec::new(),

@@ -12,6 +12,7 @@
 
 mod decode;
 mod encode;
+mod histogram_chunk;
 mod read;
 mod receive;
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! stands on the page is looked up in a cache.
 
 mod cache;
+mod custom_buckets;
 mod fetch;
 mod page;
 mod pool;

@@ -129,6 +129,7 @@ pub(crate) struct Metrics {
     /// A `prometheus.yml`.
     pub(crate) prometheus: Option<PathBuf>,
     pub(crate) series_max: usize,
+    pub(crate) exemplars_max: usize,
     pub(crate) out_of_order_window: Duration,
     pub(crate) retention: Retention,
     /// Selectors and how long their series live.
@@ -279,6 +280,7 @@ fn read(reader: &mut Reader<'_>) -> Config {
         metrics: Metrics {
             prometheus: reader.optional_text("prometheus.config").map(PathBuf::from),
             series_max: reader.count("metrics.series_max"),
+            exemplars_max: reader.count("metrics.exemplars_max"),
             out_of_order_window: reader.duration("metrics.out_of_order_window"),
             retention: retention(reader, "retention.metrics.age", "retention.metrics.bytes"),
             selectors: reader.durations("retention.metrics.selectors"),

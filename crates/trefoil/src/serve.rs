@@ -2,6 +2,7 @@
 
 mod listeners;
 mod metrics;
+mod own_metrics;
 mod scraping;
 mod server;
 

@@ -233,3 +233,62 @@ fn reset_hint(number: u64) -> ResetHint {
         _ => ResetHint::Unknown,
     }
 }
+
+/// More empty buckets than these begin a new span instead of being written.
+const GAP_MAX: i64 = 2;
+
+/// Buckets that come one after the other, as spans.
+#[derive(Debug, Default)]
+pub(crate) struct Layout {
+    pub(crate) spans: Vec<Span>,
+    pub(crate) counts: Vec<f64>,
+    /// The index behind the last bucket.
+    next: i64,
+}
+
+impl Layout {
+    /// Adds the bucket at `index`, which is beyond the last one; an empty one is passed over.
+    pub(crate) fn push(&mut self, index: i64, count: f64) -> Result<(), String> {
+        if count == 0.0 {
+            return Ok(());
+        }
+        let gap = index - self.next;
+        match self.spans.last_mut() {
+            Some(span) if gap <= GAP_MAX => {
+                let added = usize::try_from(gap).unwrap_or(0);
+                self.counts.extend(std::iter::repeat_n(0.0, added));
+                span.length += u32::try_from(added).unwrap_or(0) + 1;
+            }
+            _ => {
+                let offset = i32::try_from(gap)
+                    .map_err(|_| "buckets reach over the last possible one".to_owned())?;
+                self.spans.push(Span { offset, length: 1 });
+            }
+        }
+        self.counts.push(count);
+        self.next = index + 1;
+        Ok(())
+    }
+}
+
+/// A native histogram with these buckets, each up to its bound; the last bound, infinity, may be
+/// left out. Count and sum are the caller's.
+pub(crate) fn with_custom_buckets(
+    mut bounds: Vec<f64>,
+    counts: impl Iterator<Item = f64>,
+) -> Result<Histogram, String> {
+    let mut layout = Layout::default();
+    for (index, count) in (0_i64..).zip(counts) {
+        layout.push(index, count)?;
+    }
+    if bounds.last().is_some_and(|bound| *bound == f64::INFINITY) {
+        bounds.pop();
+    }
+    Ok(Histogram {
+        schema: Histogram::CUSTOM_BUCKETS_SCHEMA,
+        positive_spans: layout.spans,
+        positive_buckets: layout.counts,
+        custom_values: bounds,
+        ..Histogram::default()
+    })
+}

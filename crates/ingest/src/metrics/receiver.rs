@@ -82,6 +82,14 @@ pub(crate) struct Context {
     pub(crate) latest: i64,
 }
 
+impl Context {
+    /// For tools, benchmarks and fuzzing: no time is in the future.
+    pub(crate) fn of_no_request(limits: &MetricLimits) -> Context {
+        let retry_after = Duration::from_secs(1);
+        Context { limits: limits.clone(), retry_after, now: 0, latest: i64::MAX }
+    }
+}
+
 /// A body that was decoded.
 #[derive(Debug)]
 pub(crate) struct Decoded {

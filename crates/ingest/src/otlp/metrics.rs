@@ -23,6 +23,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::Tenant;
 use model::metric::{Metadata, MetricType};
+use parking_lot::RwLock;
 use stdx::memory::Reservation;
 
 pub use self::delta::DeltaLimits;
@@ -36,10 +37,12 @@ use crate::metric_sink::Written;
 use crate::metrics::labels::cut;
 use crate::metrics::receiver::{Context, Decoded, Growing, MetricRequest};
 use crate::metrics::rejections::Invalid;
+use crate::metrics::stop::Stop;
 use crate::metrics::{MetricLimits, MetricReceiver};
+use crate::prometheus;
 use crate::receiver::Payload;
 use crate::refusal::Refusal;
-use crate::wire::{Fault, Field, Problem, Read, Reader};
+use crate::wire::{Field, Problem, Read, Reader};
 
 /// What becomes of points that say what was added since the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -79,6 +82,8 @@ pub struct Translation {
     pub custom_buckets: bool,
     /// `label_name_underscore_sanitization`.
     pub sanitises_underscore: bool,
+    /// `label_name_preserve_multiple_underscores`.
+    pub keeps_underscores: bool,
     /// What becomes of deltas.
     pub deltas: DeltaPolicy,
     /// Half of this lies between two samples of `target_info`, milliseconds.
@@ -95,8 +100,29 @@ impl Default for Translation {
             promotes_scope: false,
             custom_buckets: false,
             sanitises_underscore: true,
+            keeps_underscores: true,
             deltas: DeltaPolicy::Reject,
             lookback_ms: 300_000,
+        }
+    }
+}
+
+impl From<&prometheus::Otlp> for Translation {
+    /// As the section `otlp` says.
+    fn from(otlp: &prometheus::Otlp) -> Translation {
+        Translation {
+            strategy: otlp.translation_strategy,
+            resource: if otlp.promote_all_resource_attributes {
+                Promotion::AllBut(otlp.ignore_resource_attributes.clone())
+            } else {
+                Promotion::Listed(otlp.promote_resource_attributes.clone())
+            },
+            keeps_identifying: otlp.keep_identifying_resource_attributes,
+            promotes_scope: otlp.promote_scope_metadata,
+            custom_buckets: otlp.convert_histograms_to_nhcb,
+            sanitises_underscore: otlp.label_name_underscore_sanitization,
+            keeps_underscores: otlp.label_name_preserve_multiple_underscores,
+            ..Translation::default()
         }
     }
 }
@@ -105,7 +131,8 @@ impl Default for Translation {
 #[derive(Debug, Clone)]
 pub struct OtlpMetrics {
     receiver: MetricReceiver,
-    translation: Arc<Translation>,
+    /// May be set anew while requests are taken.
+    translation: Arc<RwLock<Arc<Translation>>>,
     deltas: Arc<Deltas>,
 }
 
@@ -118,13 +145,22 @@ impl OtlpMetrics {
         deltas: DeltaLimits,
     ) -> OtlpMetrics {
         let deltas = Arc::new(Deltas::new(deltas));
-        OtlpMetrics { receiver, translation: Arc::new(translation), deltas }
+        let translation = Arc::new(RwLock::new(Arc::new(translation)));
+        OtlpMetrics { receiver, translation, deltas }
     }
 
-    /// Another translation with the same receiver and streams, as after a reload.
+    /// The same receiver and streams with a translation of its own.
     #[must_use]
     pub fn with_translation(&self, translation: Translation) -> OtlpMetrics {
-        OtlpMetrics { translation: Arc::new(translation), ..self.clone() }
+        let translation = Arc::new(RwLock::new(Arc::new(translation)));
+        OtlpMetrics { translation, ..self.clone() }
+    }
+
+    /// Another translation from the next request on, in all clones, but for what becomes of
+    /// deltas: as after a reload.
+    pub fn translate_by(&self, translation: Translation) {
+        let mut current = self.translation.write();
+        *current = Arc::new(Translation { deltas: current.deltas, ..translation });
     }
 
     /// Takes one request in; `open` tells, from the bytes as they came, what they are.
@@ -166,8 +202,9 @@ impl OtlpMetrics {
         memory: Reservation,
         context: &Context,
     ) -> Result<Decoded, Refusal> {
+        let translation = Arc::clone(&self.translation.read());
         let mut decoder = Decoder {
-            translation: &self.translation,
+            translation: &translation,
             deltas: &self.deltas,
             tenant,
             context,
@@ -177,13 +214,7 @@ impl OtlpMetrics {
         };
         match decoder.read(body) {
             Ok(()) => Ok(decoder.into.finish()),
-            Err(Stop::Refused(refusal)) => Err(refusal),
-            Err(Stop::Fault(fault)) => {
-                let path = fault.path();
-                let at = if path.is_empty() { String::new() } else { format!("{path}: ") };
-                let message = format!("cannot decode metrics: {at}{}", fault.problem());
-                Err(Refusal::Malformed { path, message })
-            }
+            Err(stop) => Err(stop.refusal("metrics")),
         }
     }
 }
@@ -196,12 +227,7 @@ pub fn decode_metrics(
     limits: &MetricLimits,
     memory: Reservation,
 ) -> Result<(model::metric::Batch, usize), String> {
-    let context = Context {
-        limits: limits.clone(),
-        retry_after: std::time::Duration::from_secs(1),
-        now: 0,
-        latest: i64::MAX,
-    };
+    let context = Context::of_no_request(limits);
     let deltas = Deltas::new(DeltaLimits::default());
     let mut decoder = Decoder {
         translation,
@@ -217,36 +243,7 @@ pub fn decode_metrics(
             let decoded = decoder.into.finish();
             Ok((decoded.batch, decoded.rejections.total()))
         }
-        Err(Stop::Refused(refusal)) => Err(refusal.to_string()),
-        Err(Stop::Fault(fault)) => Err(format!("{}: {}", fault.path(), fault.problem())),
-    }
-}
-
-/// Why decoding stopped.
-enum Stop {
-    Fault(Box<Fault>),
-    Refused(Refusal),
-}
-
-impl From<Box<Fault>> for Stop {
-    fn from(fault: Box<Fault>) -> Stop {
-        Stop::Fault(fault)
-    }
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Stop {
-        Stop::Refused(refusal)
-    }
-}
-
-impl Stop {
-    #[cold]
-    fn in_element(self, field: &'static str, index: usize) -> Stop {
-        match self {
-            Stop::Fault(fault) => Stop::Fault(fault.in_element(field, index)),
-            refused @ Stop::Refused(_) => refused,
-        }
+        Err(stop) => Err(stop.refusal("metrics").to_string()),
     }
 }
 

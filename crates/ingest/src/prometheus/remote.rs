@@ -301,6 +301,7 @@ impl MetadataSettings {
 pub(super) fn read_reads(
     fields: &mut Fields<'_>,
     context: &Context,
+    notes: &mut Vec<String>,
 ) -> Result<Vec<RemoteRead>, Problem> {
     let mut all: Vec<RemoteRead> = Vec::new();
     for node in fields.list("remote_read", "[]*config.RemoteReadConfig")? {
@@ -326,6 +327,10 @@ pub(super) fn read_reads(
                 read.name
             )));
         }
+        notes.push(format!(
+            "remote_read: {} on line {} is not asked: queries ask this store alone",
+            read.url, node.line
+        ));
         all.push(read);
     }
     Ok(all)

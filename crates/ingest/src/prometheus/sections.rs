@@ -7,6 +7,7 @@ use stdx::yaml::{Fields, Node, Problem};
 use super::discovery::Discovery;
 use super::http::{HttpClient, Tls};
 use super::{Context, duration, size};
+use crate::otlp::metrics::Strategy;
 use crate::relabel::{NameScheme, Rule, read_rules};
 
 /// `alerting`.
@@ -56,6 +57,13 @@ impl Alerting {
             alertmanagers.push(alertmanager(node, context, notes)?);
         }
         inner.finish()?;
+        if !alertmanagers.is_empty() {
+            let line = node.line;
+            notes.push(format!(
+                "alerting on line {line}: alerts are evaluated and shown, and not yet sent to \
+                 Alertmanagers"
+            ));
+        }
         Ok(Alerting { relabel, alertmanagers })
     }
 }
@@ -156,25 +164,11 @@ impl Storage {
     }
 }
 
-/// How names of OTLP become names of metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TranslationStrategy {
-    /// Underscores and suffixes.
-    #[default]
-    UnderscoreEscapingWithSuffixes,
-    /// Underscores.
-    UnderscoreEscapingWithoutSuffixes,
-    /// Suffixes.
-    NoUtf8EscapingWithSuffixes,
-    /// As they are.
-    NoTranslation,
-}
-
 /// `otlp`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Otlp {
     /// Names.
-    pub translation_strategy: TranslationStrategy,
+    pub translation_strategy: Strategy,
     /// All attributes of the resource become labels.
     pub promote_all_resource_attributes: bool,
     /// These attributes of the resource become labels.
@@ -196,7 +190,7 @@ pub struct Otlp {
 impl Default for Otlp {
     fn default() -> Otlp {
         Otlp {
-            translation_strategy: TranslationStrategy::default(),
+            translation_strategy: Strategy::default(),
             promote_all_resource_attributes: false,
             promote_resource_attributes: Vec::new(),
             ignore_resource_attributes: Vec::new(),
@@ -253,28 +247,16 @@ impl Otlp {
     }
 }
 
-fn strategy(fields: &mut Fields<'_>, scheme: NameScheme) -> Result<TranslationStrategy, Problem> {
+fn strategy(fields: &mut Fields<'_>, scheme: NameScheme) -> Result<Strategy, Problem> {
     let Some(node) = fields.node("translation_strategy") else {
-        return Ok(TranslationStrategy::default());
+        return Ok(Strategy::default());
     };
     let text = node.text()?;
-    let strategy = match text.as_str() {
-        "" | "UnderscoreEscapingWithSuffixes" => {
-            TranslationStrategy::UnderscoreEscapingWithSuffixes
-        }
-        "UnderscoreEscapingWithoutSuffixes" => {
-            TranslationStrategy::UnderscoreEscapingWithoutSuffixes
-        }
-        "NoUTF8EscapingWithSuffixes" => TranslationStrategy::NoUtf8EscapingWithSuffixes,
-        "NoTranslation" => TranslationStrategy::NoTranslation,
-        _ => {
-            return Err(node.problem(&format!("unsupported OTLP translation strategy {text:?}")));
-        }
+    let strategy = if text.is_empty() { Some(Strategy::default()) } else { Strategy::parse(&text) };
+    let Some(strategy) = strategy else {
+        return Err(node.problem(&format!("unsupported OTLP translation strategy {text:?}")));
     };
-    let plain = matches!(
-        strategy,
-        TranslationStrategy::NoUtf8EscapingWithSuffixes | TranslationStrategy::NoTranslation
-    );
+    let plain = matches!(strategy, Strategy::NoUtf8EscapingWithSuffixes | Strategy::NoTranslation);
     if plain && scheme == NameScheme::Legacy {
         return Err(node.problem(&format!(
             "OTLP translation strategy {text:?} is not allowed when UTF8 is disabled"

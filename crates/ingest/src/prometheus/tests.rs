@@ -51,7 +51,13 @@ fn everything_that_is_documented_is_known() {
     assert_eq!(config.remote_write[0].relabel.len(), 1);
     assert_eq!(config.storage.out_of_order_window, Some(Duration::from_secs(1800)));
     assert_eq!(config.otlp.promote_resource_attributes, ["k8s.cluster.name"]);
-    assert_eq!(config.notes.len(), 3, "{:?}", config.notes);
+    assert_eq!(config.notes.len(), 5, "{:?}", config.notes);
+    for note in [
+        "remote_read: http://remote1/read on line 127 is not asked: queries ask this store alone",
+        "alerting on line 151: alerts are evaluated and shown, and not yet sent to Alertmanagers",
+    ] {
+        assert!(config.notes.iter().any(|found| found == note), "{:?}", config.notes);
+    }
     assert!(!config.text.contains("mysecret"), "{}", config.text);
 }
 

@@ -13,8 +13,9 @@ use crate::metrics::labels::{LabelSet, cut};
 use crate::metrics::native::{self, varints};
 use crate::metrics::receiver::{Context, Decoded, Growing};
 use crate::metrics::rejections::Invalid;
+use crate::metrics::stop::Stop;
 use crate::refusal::Refusal;
-use crate::wire::{Fault, Field, Problem, Read, Reader};
+use crate::wire::{Field, Problem, Read, Reader};
 
 /// What a series, a sample and so on take in a batch, about.
 const SERIES_BYTES: usize = 64;
@@ -35,12 +36,7 @@ pub fn decode_write(
     limits: &MetricLimits,
     memory: Reservation,
 ) -> Result<(model::metric::Batch, usize), WriteError> {
-    let context = Context {
-        limits: limits.clone(),
-        retry_after: std::time::Duration::from_secs(1),
-        now: 0,
-        latest: i64::MAX,
-    };
+    let context = Context::of_no_request(limits);
     let decoded = decode(version, body, memory, &context);
     let decoded = decoded.map_err(|refusal| WriteError(refusal.to_string()))?;
     let rejected = decoded.rejections.total();
@@ -67,41 +63,7 @@ pub(super) fn decode(
     };
     match done {
         Ok(()) => Ok(decoder.into.finish()),
-        Err(Stop::Refused(refusal)) => Err(refusal),
-        Err(Stop::Fault(fault)) => {
-            let path = fault.path();
-            let at = if path.is_empty() { String::new() } else { format!("{path}: ") };
-            let message = format!("cannot decode the write request: {at}{}", fault.problem());
-            Err(Refusal::Malformed { path, message })
-        }
-    }
-}
-
-/// Why decoding stopped.
-enum Stop {
-    Fault(Box<Fault>),
-    Refused(Refusal),
-}
-
-impl From<Box<Fault>> for Stop {
-    fn from(fault: Box<Fault>) -> Stop {
-        Stop::Fault(fault)
-    }
-}
-
-impl From<Refusal> for Stop {
-    fn from(refusal: Refusal) -> Stop {
-        Stop::Refused(refusal)
-    }
-}
-
-impl Stop {
-    #[cold]
-    fn in_element(self, field: &'static str, index: usize) -> Stop {
-        match self {
-            Stop::Fault(fault) => Stop::Fault(fault.in_element(field, index)),
-            refused @ Stop::Refused(_) => refused,
-        }
+        Err(stop) => Err(stop.refusal("the write request")),
     }
 }
 

@@ -1,9 +1,7 @@
 //! Remote read: `POST /api/v1/read`.
 //!
 //! Answers are whole series of samples (`SAMPLES`), or chunks, series by series, as they are read
-//! (`STREAMED_XOR_CHUNKS`), whichever of the two the client names first. Chunks here have floats
-//! alone: a request that selects native histograms is answered with samples when the client takes
-//! them, and refused when it does not.
+//! (`STREAMED_XOR_CHUNKS`), whichever of the two the client names first.
 //!
 //! Format: <https://prometheus.io/docs/prometheus/latest/querying/remote_read_api/>.
 
@@ -25,7 +23,7 @@ use stdx::memory::{Budget, Reservation};
 use super::Version;
 use super::encode::{compress, put_float, put_histogram, put_labels};
 use super::receive::{plain, refuse};
-use super::xor;
+use super::{histogram_chunk, xor};
 use crate::body::{self, Encoding, Rules};
 use crate::otlp::http::content_length;
 use crate::refusal::Refusal;
@@ -212,10 +210,7 @@ impl From<ReadError> for Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Samples,
-    /// Chunks; samples when chunks cannot be.
-    Chunks {
-        or_samples: bool,
-    },
+    Chunks,
 }
 
 #[derive(Debug)]
@@ -236,11 +231,10 @@ fn decode(body: &[u8], limits: &ReadLimits) -> Result<ReadRequest, Refusal> {
             limits.queries_max
         )));
     }
-    let or_samples = types.contains(&0);
     let wanted = match types.iter().find(|kind| **kind <= 1) {
         None if types.is_empty() => Wanted::Samples,
         Some(0) => Wanted::Samples,
-        Some(_) => Wanted::Chunks { or_samples },
+        Some(_) => Wanted::Chunks,
         None => return Err(malformed(format!("server does not support any of {types:?}"))),
     };
     let queries = queries
@@ -346,28 +340,8 @@ fn answer(
     for query in &request.queries {
         selected.push(reading.source.select(tenant, query)?);
     }
-    let Wanted::Chunks { or_samples } = request.wanted else {
+    if request.wanted == Wanted::Samples {
         return samples(reading, &selected).map(Some);
-    };
-    let mut points = ReadPoints::default();
-    for series in &selected {
-        for index in 0..series.len() {
-            points.floats.clear();
-            points.histograms.clear();
-            // Series of one kind of metric are of one kind: the first one tells.
-            series.read(index, &mut points)?;
-            if !points.histograms.is_empty() {
-                return if or_samples {
-                    samples(reading, &selected).map(Some)
-                } else {
-                    let text = "native histograms are not streamed; accept SAMPLES as well";
-                    Err(ReadError::BadData(text.to_owned()).into())
-                };
-            }
-            if index >= HISTOGRAM_PROBES {
-                break;
-            }
-        }
     }
     if sender.blocking_send(Said::Streamed).is_err() {
         return Ok(None);
@@ -375,9 +349,6 @@ fn answer(
     stream(reading, &selected, sender)?;
     Ok(None)
 }
-
-/// Series of each selection that are looked at to find out whether there are native histograms.
-const HISTOGRAM_PROBES: usize = 8;
 
 fn samples(reading: &Reading, selected: &[Box<dyn ReadSeries>]) -> Result<Vec<u8>, Failure> {
     let full = |full| Failure::Refused(Refusal::memory(&full, RETRY_AFTER));
@@ -428,7 +399,7 @@ fn stream(
             points.floats.clear();
             points.histograms.clear();
             series.read(index, &mut points)?;
-            let mut chunks = points.floats.chunks(xor::SAMPLES_MAX).peekable();
+            let mut chunks = Pieces::of(&points).peekable();
             while chunks.peek().is_some() {
                 let frame = frame(reading, query, &series.labels(index), &mut chunks);
                 if sender.blocking_send(Said::Frame(Bytes::from(frame))).is_err() {
@@ -440,23 +411,85 @@ fn stream(
     Ok(())
 }
 
+/// Samples of one chunk; there is at least one.
+#[derive(Debug, Clone, Copy)]
+enum Piece<'p> {
+    Floats(&'p [Float]),
+    Histograms(&'p [HistogramSample]),
+}
+
+impl Piece<'_> {
+    /// The times of the first and the last sample.
+    fn span(&self) -> (i64, i64) {
+        let ends = match self {
+            Piece::Floats(floats) => {
+                floats.first().zip(floats.last()).map(|(a, b)| (a.timestamp, b.timestamp))
+            }
+            Piece::Histograms(all) => {
+                all.first().zip(all.last()).map(|(a, b)| (a.timestamp, b.timestamp))
+            }
+        };
+        ends.unwrap_or_default()
+    }
+
+    fn encode(&self) -> (u64, Vec<u8>) {
+        match self {
+            Piece::Floats(floats) => (xor::ENCODING, xor::encode(floats)),
+            Piece::Histograms(all) => (histogram_chunk::ENCODING, histogram_chunk::encode(all)),
+        }
+    }
+}
+
+/// The samples of a series cut into chunks, in order of time: a series may change its kind.
+struct Pieces<'p> {
+    floats: &'p [Float],
+    histograms: &'p [HistogramSample],
+}
+
+impl<'p> Pieces<'p> {
+    fn of(points: &'p ReadPoints) -> Pieces<'p> {
+        Pieces { floats: &points.floats, histograms: &points.histograms }
+    }
+}
+
+impl<'p> Iterator for Pieces<'p> {
+    type Item = Piece<'p>;
+
+    fn next(&mut self) -> Option<Piece<'p>> {
+        let float = self.floats.first().map_or(i64::MAX, |float| float.timestamp);
+        let histogram = self.histograms.first().map_or(i64::MAX, |sample| sample.timestamp);
+        if self.histograms.is_empty() || (float <= histogram && !self.floats.is_empty()) {
+            let before = self.floats.partition_point(|float| float.timestamp <= histogram);
+            let (piece, rest) = self.floats.split_at(before.min(xor::SAMPLES_MAX));
+            self.floats = rest;
+            return (!piece.is_empty()).then_some(Piece::Floats(piece));
+        }
+        let before = self.histograms.partition_point(|sample| sample.timestamp < float);
+        let alike = histogram_chunk::run(self.histograms.get(..before).unwrap_or_default());
+        let (piece, rest) = self.histograms.split_at(alike);
+        self.histograms = rest;
+        (!piece.is_empty()).then_some(Piece::Histograms(piece))
+    }
+}
+
 /// A `ChunkedReadResponse` with as many chunks as fit, in its frame: length, checksum, message.
 fn frame<'p>(
     reading: &Reading,
     query: usize,
     labels: &Labels,
-    chunks: &mut impl Iterator<Item = &'p [Float]>,
+    chunks: &mut impl Iterator<Item = Piece<'p>>,
 ) -> Vec<u8> {
     let mut writer = Writer::default();
     let series = writer.open(1);
     put_labels(&mut writer, 1, labels.iter());
-    for floats in chunks {
-        let (Some(first), Some(last)) = (floats.first(), floats.last()) else { continue };
+    for piece in chunks {
+        let (start, end) = piece.span();
         let chunk = writer.open(2);
-        writer.varint(1, first.timestamp.cast_unsigned());
-        writer.varint(2, last.timestamp.cast_unsigned());
-        writer.varint(3, xor::ENCODING);
-        writer.bytes(4, &xor::encode(floats));
+        writer.varint(1, start.cast_unsigned());
+        writer.varint(2, end.cast_unsigned());
+        let (encoding, bytes) = piece.encode();
+        writer.varint(3, encoding);
+        writer.bytes(4, &bytes);
         writer.close(chunk);
         if writer.len() >= reading.limits.frame_bytes {
             break;

@@ -453,14 +453,25 @@ mod read {
     }
 
     #[tokio::test]
-    async fn native_histograms_are_samples() {
-        let (status, headers, body, _) = post(true, request(&[1, 0])).await;
+    async fn native_histograms_are_samples_or_chunks() {
+        let (status, headers, body, _) = post(true, request(&[0, 1])).await;
         assert_eq!(status, StatusCode::OK);
         assert_eq!(headers["content-type"], "application/x-protobuf");
         let body = snap::raw::Decoder::new().decompress_vec(&body).expect("snappy");
         assert_eq!(all(all(all(&body, 1)[0], 1)[0], 4).len(), 1);
-        let (status, ..) = post(true, request(&[1])).await;
-        assert_eq!(status, StatusCode::BAD_REQUEST);
+        let (status, _, body, _) = post(true, request(&[1])).await;
+        assert_eq!(status, StatusCode::OK);
+        let (length, rest) = (usize::from(body[0] & 0x7f), &body[1..]);
+        assert!(body[0] < 0x80, "a short message");
+        let chunks = all(all(&rest[4..4 + length], 1)[0], 2);
+        assert_eq!(chunks.len(), 1);
+        let encodings = Reader::new(chunks[0]).next().expect("valid").map(|(number, _)| number);
+        assert_eq!(encodings, Some(1));
+        assert_eq!(all(chunks[0], 4)[0][..2], [0, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_request_that_does_not_parse_is_refused_with_its_place() {
         let (status, _, body, _) = post(true, compress(b"\x0a\x02\x1a\x05")).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
         let text = String::from_utf8_lossy(&body).into_owned();

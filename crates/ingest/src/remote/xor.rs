@@ -14,7 +14,7 @@ pub(super) const ENCODING: u64 = 1;
 /// Encodes up to [`SAMPLES_MAX`] samples.
 pub(super) fn encode(floats: &[Float]) -> Vec<u8> {
     let count = u16::try_from(floats.len()).unwrap_or(u16::MAX);
-    let mut bits = Bits { out: count.to_be_bytes().to_vec(), free: 0 };
+    let mut bits = Bits::new(count.to_be_bytes().to_vec());
     let (mut time, mut delta, mut value) = (0_i64, 0_i64, 0_u64);
     // Zeros in front of and behind what changed in a value; none yet.
     let mut window = None;
@@ -48,15 +48,55 @@ fn zigzag(value: i64) -> u64 {
 }
 
 /// Bits behind each other, the highest of a byte first.
-struct Bits {
-    out: Vec<u8>,
+pub(super) struct Bits {
+    pub(super) out: Vec<u8>,
     /// Bits of the last byte that are not used.
     free: u32,
 }
 
+/// How many bits a number of variable length has behind each number of ones.
+const VARBIT_SIZES: [u32; 8] = [3, 6, 9, 12, 18, 25, 56, 64];
+
 impl Bits {
+    /// Bits behind whole bytes.
+    pub(super) fn new(out: Vec<u8>) -> Bits {
+        Bits { out, free: 0 }
+    }
+
+    /// A signed number: the shorter the nearer to zero.
+    pub(super) fn varbit_int(&mut self, value: i64) {
+        let fits = |bits: u32| {
+            let half = 1_i64 << (bits - 1);
+            bits == 64 || (-(half - 1) <= value && value <= half)
+        };
+        self.varbit(value.cast_unsigned(), fits);
+    }
+
+    /// A number: the shorter the smaller.
+    pub(super) fn varbit_uint(&mut self, value: u64) {
+        self.varbit(value, |bits| bits == 64 || value >> bits == 0);
+    }
+
+    /// As many ones as sizes are too small, a zero but behind the last, and the number.
+    fn varbit(&mut self, value: u64, fits: impl Fn(u32) -> bool) {
+        if value == 0 {
+            self.put(0, 1);
+            return;
+        }
+        for (index, size) in VARBIT_SIZES.into_iter().enumerate() {
+            self.put(1, 1);
+            if fits(size) {
+                if index + 1 < VARBIT_SIZES.len() {
+                    self.put(0, 1);
+                }
+                self.put(value, size);
+                return;
+            }
+        }
+    }
+
     /// Appends the lowest `count` bits of `value`.
-    fn put(&mut self, value: u64, count: u32) {
+    pub(super) fn put(&mut self, value: u64, count: u32) {
         let mut left = count;
         while left > 0 {
             if self.free == 0 {
@@ -107,7 +147,7 @@ impl Bits {
         }
     }
 
-    fn change(&mut self, change: u64, window: &mut Option<(u32, u32)>) {
+    pub(super) fn change(&mut self, change: u64, window: &mut Option<(u32, u32)>) {
         if change == 0 {
             self.put(0, 1);
             return;

@@ -5,6 +5,7 @@ use model::metric::{
 };
 
 use super::cache::{Cache, Found};
+use super::custom_buckets::{Classic, Collector};
 use crate::exposition::{
     Entry, Format, Options as ParserOptions, PageExemplar, Parser, SeriesLabels,
 };
@@ -59,15 +60,27 @@ impl Reading<'_> {
     ) -> Result<(), String> {
         let mut parser =
             Parser::new(body, format, self.parser).map_err(|error| error.to_string())?;
+        let mut classic = self.job.convert_classic_histograms.then(Collector::default);
         while let Some(entry) = parser.next() {
-            match entry.map_err(|error| error.to_string())? {
+            let entry = entry.map_err(|error| error.to_string())?;
+            if let Some(collector) = &mut classic {
+                let ended = collector.take(&entry);
+                if let Some(ended) = ended {
+                    self.converted(&ended, cache, batch, counts)?;
+                }
+                if collector.has_taken() && !self.job.always_classic_histograms {
+                    continue;
+                }
+            }
+            match entry {
                 Entry::Type { metric, kind } => cache.set_kind(&metric, kind),
                 Entry::Help { metric, help } => cache.set_help(&metric, &help),
                 Entry::Unit { metric, unit } => cache.set_unit(&metric, &unit),
                 Entry::Comment(_) => {}
                 Entry::Series(series) => {
                     let timestamp = series.timestamp.filter(|_| self.job.honor_timestamps);
-                    if self.begin(&series.labels, timestamp, cache, batch, counts)? {
+                    let labels = &series.labels;
+                    if self.begin(labels.key(), labels, timestamp, cache, batch, counts)? {
                         let at = timestamp.unwrap_or(self.timestamp);
                         let start = if series.start == 0 { 0 } else { series.start };
                         batch.float(Float { timestamp: at, value: series.value, start });
@@ -76,7 +89,8 @@ impl Reading<'_> {
                 }
                 Entry::Histogram(native) => {
                     let timestamp = native.timestamp.filter(|_| self.job.honor_timestamps);
-                    if self.begin(&native.labels, timestamp, cache, batch, counts)? {
+                    let labels = &native.labels;
+                    if self.begin(labels.key(), labels, timestamp, cache, batch, counts)? {
                         let at = timestamp.unwrap_or(self.timestamp);
                         let sample = self.limited(native.sample, at)?;
                         batch.histogram(sample);
@@ -85,13 +99,38 @@ impl Reading<'_> {
                 }
             }
         }
+        match classic.and_then(|mut collector| collector.end()) {
+            Some(ended) => self.converted(&ended, cache, batch, counts),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds a classic histogram as a native one with custom buckets; one whose counts contradict
+    /// each other is left out, as Prometheus does.
+    fn converted(
+        &self,
+        classic: &Classic,
+        cache: &mut Cache,
+        batch: &mut Batch,
+        counts: &mut Counts,
+    ) -> Result<(), String> {
+        let Some(histogram) = classic.histogram() else { return Ok(()) };
+        let timestamp = classic.timestamp.filter(|_| self.job.honor_timestamps);
+        let key = classic.key();
+        if self.begin(&key, &classic.labels, timestamp, cache, batch, counts)? {
+            let at = timestamp.unwrap_or(self.timestamp);
+            let sample = HistogramSample { timestamp: at, histogram, start: classic.start };
+            batch.histogram(self.limited(sample, at)?);
+            exemplars(&classic.exemplars, at, batch);
+        }
         Ok(())
     }
 
     /// Begins the series in the batch, unless it is dropped or was there already.
     fn begin(
         &self,
-        labels: &SeriesLabels<'_>,
+        key: &[u8],
+        labels: &impl PageLabels,
         timestamp: Option<i64>,
         cache: &mut Cache,
         batch: &mut Batch,
@@ -99,13 +138,13 @@ impl Reading<'_> {
     ) -> Result<bool, String> {
         counts.scraped += 1;
         let iteration = cache.iteration();
-        let known = matches!(cache.find(labels.key()), Found::Known(_));
+        let known = matches!(cache.find(key), Found::Known(_));
         if !known {
             let made = self.labels(labels)?;
             counts.added += usize::from(made.is_some());
-            cache.insert(labels.key(), made);
+            cache.insert(key, made);
         }
-        let Found::Known(entry) = cache.find(labels.key()) else { return Ok(false) };
+        let Found::Known(entry) = cache.find(key) else { return Ok(false) };
         let tracked = timestamp.is_none() || self.job.track_timestamps_staleness;
         let first = entry.see(iteration, tracked);
         let Some(made) = &entry.labels else { return Ok(false) };
@@ -123,14 +162,9 @@ impl Reading<'_> {
     }
 
     /// The labels that the series is stored under.
-    fn labels(&self, series: &SeriesLabels<'_>) -> Result<Option<Labels>, String> {
+    fn labels(&self, series: &impl PageLabels) -> Result<Option<Labels>, String> {
         let mut labels = LabelsBuilder::default();
-        for (name, value) in series.iter() {
-            if labels.get(&name).is_some() {
-                return Err(format!("label name {name:?} is not unique: invalid sample"));
-            }
-            labels.set(&name, &value);
-        }
+        series.add_to(&mut labels)?;
         add_target(&mut labels, self.target, self.job.honor_labels);
         if !relabel::apply(&self.job.metric_relabel, &mut labels) {
             return Ok(None);
@@ -214,6 +248,31 @@ impl Reading<'_> {
         }
         Ok(sample)
     }
+}
+
+/// The labels of a series as a page has them.
+trait PageLabels {
+    fn add_to(&self, labels: &mut LabelsBuilder) -> Result<(), String>;
+}
+
+impl PageLabels for SeriesLabels<'_> {
+    fn add_to(&self, labels: &mut LabelsBuilder) -> Result<(), String> {
+        self.iter().try_for_each(|(name, value)| add_unique(labels, &name, &value))
+    }
+}
+
+impl PageLabels for Vec<(String, String)> {
+    fn add_to(&self, labels: &mut LabelsBuilder) -> Result<(), String> {
+        self.iter().try_for_each(|(name, value)| add_unique(labels, name, value))
+    }
+}
+
+fn add_unique(labels: &mut LabelsBuilder, name: &str, value: &str) -> Result<(), String> {
+    if labels.get(name).is_some() {
+        return Err(format!("label name {name:?} is not unique: invalid sample"));
+    }
+    labels.set(name, value);
+    Ok(())
 }
 
 /// Joins every two buckets to one.

@@ -20,17 +20,17 @@ struct Collected(watch::Sender<Vec<(String, i64, f64)>>);
 #[async_trait]
 impl MetricSink for Collected {
     async fn write(&self, write: MetricWrite) -> Result<Written, SinkError> {
-        let samples: Vec<(String, i64, f64)> = write
-            .batch
-            .series()
-            .flat_map(|series| {
-                let labels = Labels::from_canonical(series.labels).to_string();
-                series
-                    .floats
-                    .iter()
-                    .map(move |float| (labels.clone(), float.timestamp, float.value))
-            })
-            .collect();
+        let mut samples: Vec<(String, i64, f64)> = Vec::new();
+        for series in write.batch.series() {
+            let labels = Labels::from_canonical(series.labels).to_string();
+            for float in series.floats {
+                samples.push((labels.clone(), float.timestamp, float.value));
+            }
+            // A histogram is told by its sum.
+            for sample in series.histograms {
+                samples.push((format!("native {labels}"), sample.timestamp, sample.histogram.sum));
+            }
+        }
         let floats = samples.len();
         self.0.send_modify(|all| all.extend(samples));
         Ok(Written { floats, ..Written::default() })
@@ -293,4 +293,31 @@ fn targets_are_spread_over_the_interval() {
     }
     assert_eq!(buckets.len(), 10);
     assert!(buckets.values().all(|count| (60..140).contains(count)), "{buckets:?}");
+}
+
+const CLASSIC: &str = "# TYPE h histogram\n\
+                       h_bucket{le=\"1\"} 2\nh_bucket{le=\"+Inf\"} 3\nh_sum 7.5\nh_count 3\nafter 1\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn classic_histograms_are_converted_where_the_job_says_so() {
+    for (keep, buckets) in [(false, 0), (true, 2)] {
+        let exporter = Exporter::start(CLASSIC).await;
+        let more = format!(
+            "  convert_classic_histograms_to_nhcb: true\n  \
+             always_scrape_classic_histograms: {keep}\n"
+        );
+        let mut run = Run::start(&job(&exporter.address, &more)).await;
+        let at = exporter.address.clone();
+        let of = |name: &str| format!(r#"{{__name__="{name}", instance="{at}", job="j"}}"#);
+        run.sample(&format!("native {}", of("h")), "7.5").await;
+        run.sample(&of("after"), "1").await;
+        let all = run.samples.borrow().clone();
+        let found: std::collections::HashSet<_> =
+            all.iter().filter(|(labels, ..)| labels.contains("h_bucket")).map(|s| &s.0).collect();
+        assert_eq!(found.len(), buckets, "{all:?}");
+        // It ends as every series does.
+        exporter.set(StatusCode::OK, "after 2\n");
+        run.sample(&of("h"), "stale").await;
+        run.manager.stop().await;
+    }
 }

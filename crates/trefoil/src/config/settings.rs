@@ -195,6 +195,12 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "The most active series of a tenant; samples of further ones are refused.",
     ),
     setting(
+        "metrics.exemplars_max",
+        Kind::Count,
+        "100000",
+        "The most exemplars of a tenant; the oldest go first. `0` keeps none.",
+    ),
+    setting(
         "metrics.out_of_order_window",
         Kind::Duration,
         "30m",

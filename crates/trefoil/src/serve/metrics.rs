@@ -9,6 +9,7 @@ use api::prometheus::outside::RuntimeInfo;
 use axum::Router;
 use ingest::forward::{Forwarder, Forwarding};
 use ingest::otlp::metrics::{DeltaLimits, DeltaPolicy, OtlpMetrics, Translation};
+use ingest::prometheus::Storage;
 use promql::control::Limits;
 use promql::engine::{Engine, Options as EngineOptions};
 use stdx::clock::Clock;
@@ -18,8 +19,8 @@ use tsdb::Tsdb;
 use tsdb::compact::{Policy, SelectorRetention};
 use tsdb::store::LocalStore;
 
-use super::scraping::{Scraping, Setup, reload_on_hangup};
-use crate::config::Config;
+use super::scraping::{Scraping, Setup, load, reload_on_hangup};
+use crate::config::{Config, Metrics as MetricsSettings};
 use crate::memory::Shares;
 use crate::wiring::prometheus::{Evaluated, Process, Scraped, Store};
 use crate::wiring::rules::{RuleQuery, RuleSink};
@@ -31,6 +32,8 @@ pub(super) struct Metrics {
     pub(super) tsdb: Arc<Tsdb>,
     receiver: ingest::MetricReceiver,
     otlp: OtlpMetrics,
+    /// For Prometheus's own path, which refuses deltas.
+    prometheus_otlp: OtlpMetrics,
     scraping: Arc<Scraping>,
     engine: Engine,
     limits: Limits,
@@ -47,7 +50,9 @@ impl Metrics {
         clock: &Clock,
         stopping: &CancellationToken,
     ) -> anyhow::Result<Metrics> {
-        let tsdb = open_tsdb(config, shares, clock).await?;
+        let file = load(config.metrics.prometheus.as_ref())?;
+        let settings = settings(&config.metrics, &file.storage);
+        let tsdb = open_tsdb(config, &settings, shares, clock).await?;
         let engine = Engine::new(EngineOptions {
             lookback: milliseconds(config.query.lookback),
             ..EngineOptions::default()
@@ -69,6 +74,18 @@ impl Metrics {
             language: promql::parser::Options::default(),
             limits: limits.clone(),
         };
+        let mut options = ingest::MetricReceiverOptions::new(
+            Arc::clone(&sink) as Arc<_>,
+            memory.clone(),
+            clock.clone(),
+        );
+        options.body_timeout = config.ingest.body_timeout;
+        let receiver = ingest::MetricReceiver::new(options);
+        // Senders over OTLP may count in deltas; Prometheus's own path refuses these, as it does.
+        let refusing = Translation::from(&file.otlp);
+        let translation = Translation { deltas: DeltaPolicy::Cumulate, ..refusing.clone() };
+        let otlp = OtlpMetrics::new(receiver.clone(), translation, DeltaLimits::default());
+        let prometheus_otlp = otlp.with_translation(refusing);
         let setup = Setup {
             path: config.metrics.prometheus.clone(),
             directory: config.data_dir.join("forward"),
@@ -81,19 +98,25 @@ impl Metrics {
             }),
             clock: clock.clone(),
             seed: u64::from(uuid::Uuid::new_v4().as_fields().0),
+            otlp: vec![otlp.clone(), prometheus_otlp.clone()],
         };
-        let scraping = Arc::new(Scraping::start(setup).await?);
+        let scraping = Arc::new(Scraping::start(setup, file).await?);
         reload_on_hangup(&scraping, stopping)?;
-        let mut options = ingest::MetricReceiverOptions::new(sink, memory.clone(), clock.clone());
-        options.body_timeout = config.ingest.body_timeout;
-        let receiver = ingest::MetricReceiver::new(options);
-        // Senders over OTLP may count in deltas; Prometheus's own path refuses these, as it does.
-        let translation = Translation { deltas: DeltaPolicy::Cumulate, ..Translation::default() };
-        let otlp = OtlpMetrics::new(receiver.clone(), translation, DeltaLimits::default());
-        let runtime = runtime(config, shares, clock);
+        let runtime = runtime(config, &settings, shares, clock);
         let clock = clock.clone();
         let requests = memory;
-        Ok(Metrics { tsdb, receiver, otlp, scraping, engine, limits, requests, runtime, clock })
+        Ok(Metrics {
+            tsdb,
+            receiver,
+            otlp,
+            prometheus_otlp,
+            scraping,
+            engine,
+            limits,
+            requests,
+            runtime,
+            clock,
+        })
     }
 
     /// What OTLP's receivers hand metrics to.
@@ -124,9 +147,7 @@ impl Metrics {
         let closed = ingest::remote::router(self.receiver.clone())
             .merge(ingest::remote::read_router(source, self.requests.clone(), Default::default()))
             .merge(ingest::push::router(self.receiver.clone(), Default::default()))
-            .merge(ingest::otlp::http::metrics_router(
-                self.otlp.with_translation(Translation::default()),
-            ))
+            .merge(ingest::otlp::http::metrics_router(self.prometheus_otlp.clone()))
             .route("/metrics", axum::routing::get(move || async move { own_metrics() }))
             .layer(api::AuthLayer::http(auth.clone()));
         api::prometheus::router(prometheus).merge(closed)
@@ -154,14 +175,39 @@ pub(super) fn report(tsdb: &Tsdb) {
     }
 }
 
-async fn open_tsdb(config: &Config, shares: &Shares, clock: &Clock) -> anyhow::Result<Arc<Tsdb>> {
+/// The server's own settings, with those that `prometheus.yml` has under `storage` above them: whoever
+/// brings the file means what it says.
+fn settings(own: &MetricsSettings, file: &Storage) -> MetricsSettings {
+    let mut settings = own.clone();
+    if let Some(window) = file.out_of_order_window {
+        settings.out_of_order_window = window;
+    }
+    if let Some(age) = file.retention_time {
+        settings.retention.age = Some(age).filter(|age| !age.is_zero());
+    }
+    if let Some(bytes) = file.retention_bytes {
+        settings.retention.bytes = Some(bytes).filter(|bytes| *bytes > 0);
+    }
+    if let Some(exemplars) = file.exemplars_max {
+        settings.exemplars_max = usize::try_from(exemplars).unwrap_or(0);
+    }
+    settings
+}
+
+async fn open_tsdb(
+    config: &Config,
+    settings: &MetricsSettings,
+    shares: &Shares,
+    clock: &Clock,
+) -> anyhow::Result<Arc<Tsdb>> {
     let directory = config.data_dir.join("metrics");
     let mut options = tsdb::Options::new(&directory);
     options.memory = shares.metrics.clone();
     options.cache_bytes = shares.cache_bytes;
-    options.late_window = config.metrics.out_of_order_window;
-    options.series_max_per_tenant = config.metrics.series_max;
-    options.compaction = policy(config)?;
+    options.late_window = settings.out_of_order_window;
+    options.series_max_per_tenant = settings.series_max;
+    options.exemplars_max_per_tenant = settings.exemplars_max;
+    options.compaction = policy(settings)?;
     let clock = clock.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let blocks = LocalStore::open(directory.join("blocks"))?;
@@ -171,8 +217,7 @@ async fn open_tsdb(config: &Config, shares: &Shares, clock: &Clock) -> anyhow::R
 }
 
 /// How long samples stay, and from when on as fewer.
-fn policy(config: &Config) -> anyhow::Result<Policy> {
-    let metrics = &config.metrics;
+fn policy(metrics: &MetricsSettings) -> anyhow::Result<Policy> {
     let mut selectors = Vec::new();
     for (selector, keep) in &metrics.selectors {
         let matchers = promql::parser::parse_selector(selector)
@@ -212,8 +257,13 @@ fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn runtime(config: &Config, shares: &Shares, clock: &Clock) -> RuntimeInfo {
-    let age = config.metrics.retention.age.map(|age| format!("{}h", age.as_secs() / 3_600));
+fn runtime(
+    config: &Config,
+    settings: &MetricsSettings,
+    shares: &Shares,
+    clock: &Clock,
+) -> RuntimeInfo {
+    let age = settings.retention.age.map(|age| format!("{}h", age.as_secs() / 3_600));
     RuntimeInfo {
         start: clock.now(),
         directory: config.data_dir.display().to_string(),

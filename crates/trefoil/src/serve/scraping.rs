@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context as _, anyhow};
 use ingest::forward::{Forwarder, Forwarding};
+use ingest::otlp::metrics::{OtlpMetrics, Translation};
 use ingest::prometheus::Config;
 use ingest::scrape;
 use model::Tenant;
@@ -33,6 +34,8 @@ pub(super) struct Setup {
     pub(super) clock: Clock,
     /// Decides when in an interval things are done; another one for each process.
     pub(super) seed: u64,
+    /// What takes OTLP in, by the file's section `otlp`.
+    pub(super) otlp: Vec<OtlpMetrics>,
 }
 
 /// Everything that runs by a `prometheus.yml`, which may be read again meanwhile.
@@ -47,9 +50,8 @@ pub(crate) struct Scraping {
 }
 
 impl Scraping {
-    /// Starts what the file says, if one is named.
-    pub(super) async fn start(setup: Setup) -> anyhow::Result<Scraping> {
-        let config = load(setup.path.as_ref())?;
+    /// Starts what `config`, the file as it is now, says.
+    pub(super) async fn start(setup: Setup, config: Config) -> anyhow::Result<Scraping> {
         *setup.sink.forwarder.write() = Arc::new(forwarder(&setup, &config)?);
         let scraping = scrape::Setup {
             sink: Arc::clone(&setup.sink) as Arc<dyn ingest::MetricSink>,
@@ -91,6 +93,12 @@ impl Scraping {
         let rules = self.rules.reload(rules_of(&config)).await;
         rules.map_err(|problems| anyhow!("{}", problems.join("\n")))?;
         self.manager.reload(&config).await?;
+        for otlp in &self.setup.otlp {
+            otlp.translate_by(Translation::from(&config.otlp));
+        }
+        if config.storage != self.config().storage {
+            tracing::warn!("the section storage has changed, which takes effect at the next start");
+        }
         let changed = config.remote_write != self.config().remote_write;
         if changed {
             let old = Arc::clone(&self.setup.sink.forwarder.read());
@@ -136,7 +144,8 @@ impl Scraping {
     }
 }
 
-fn load(path: Option<&PathBuf>) -> anyhow::Result<Config> {
+/// Reads the file; without one nothing is scraped.
+pub(super) fn load(path: Option<&PathBuf>) -> anyhow::Result<Config> {
     #[expect(clippy::disallowed_methods, reason = "external_labels may name variables")]
     let environment = |name: &str| std::env::var(name).ok();
     let config = match path {

@@ -180,10 +180,12 @@ fn telemetry(
 fn metrics_recorder() -> anyhow::Result<PrometheusHandle> {
     const SECONDS: &[f64] =
         &[0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
-    PrometheusBuilder::new()
+    let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?
         .install_recorder()
-        .context("cannot install the recorder of metrics")
+        .context("cannot install the recorder of metrics")?;
+    super::own_metrics::describe();
+    Ok(recorder)
 }
 
 async fn open_store(config: &Config, shares: &Shares, clock: &Clock) -> anyhow::Result<Store> {

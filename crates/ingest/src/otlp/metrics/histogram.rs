@@ -3,14 +3,13 @@
 use model::metric::{Histogram, ResetHint, Span, stale_nan};
 
 use super::points::{Buckets, Explicit, Exponential};
+use crate::metrics::native::{Layout, with_custom_buckets};
 
 /// The zero bucket's width when the point gives none.
 const ZERO_THRESHOLD: f64 = 1e-128;
 /// The coarsest scale that native histograms have, and the finest.
 const SCALE_MIN: i32 = -4;
 const SCALE_MAX: i32 = 8;
-/// More empty buckets than these begin a new span instead of being written.
-const GAP_MAX: i64 = 2;
 
 /// A stale marker.
 pub(super) fn stale() -> Histogram {
@@ -50,78 +49,32 @@ pub(super) fn from_exponential(point: &Exponential, hint: ResetHint) -> Result<H
 /// An explicit histogram as a native one with custom buckets.
 #[expect(clippy::cast_precision_loss, reason = "counts are floats, exact to 2^53")]
 pub(super) fn from_explicit(point: &Explicit, hint: ResetHint) -> Result<Histogram, String> {
-    let empty = point.counts.iter().take_while(|count| **count == 0).count();
-    let offset = i32::try_from(empty).map_err(|_| "too many buckets".to_owned())?;
-    let counts = point.counts.get(empty..).unwrap_or_default().to_vec();
-    let (positive_spans, positive_buckets) = layout(&Buckets { offset, counts }, 0, 0)?;
-    // The last bound is implied.
-    let mut custom_values = point.bounds.clone();
-    if custom_values.last().is_some_and(|bound| *bound == f64::INFINITY) {
-        custom_values.pop();
-    }
-    Ok(Histogram {
-        reset_hint: hint,
-        schema: Histogram::CUSTOM_BUCKETS_SCHEMA,
-        count: point.count as f64,
-        sum: point.sum.unwrap_or(0.0),
-        positive_spans,
-        positive_buckets,
-        custom_values,
-        ..Histogram::default()
-    })
+    let counts = point.counts.iter().map(|count| *count as f64);
+    let histogram = with_custom_buckets(point.bounds.clone(), counts)?;
+    let (count, sum) = (point.count as f64, point.sum.unwrap_or(0.0));
+    Ok(Histogram { reset_hint: hint, count, sum, ..histogram })
 }
 
 /// Dense buckets as spans; 2^shift of them become one, and the index of the result is `shifted` more.
 fn layout(buckets: &Buckets, shift: u32, shifted: i64) -> Result<(Vec<Span>, Vec<f64>), String> {
+    #[expect(clippy::cast_precision_loss, reason = "counts are floats, exact to 2^53")]
+    let float = |count: u64| count as f64;
     let mut out = Layout::default();
     let (mut at, mut count) = (None, 0_u64);
     for (index, added) in buckets.counts.iter().enumerate() {
         let index = i64::try_from(index).map_err(|_| "too many buckets".to_owned())?;
         let index = ((i64::from(buckets.offset) + index) >> shift) + shifted;
         if at.is_some_and(|at| at != index) {
-            out.push(at.unwrap_or(index), count)?;
+            out.push(at.unwrap_or(index), float(count))?;
             count = 0;
         }
         at = Some(index);
         count = count.saturating_add(*added);
     }
     if let Some(at) = at {
-        out.push(at, count)?;
+        out.push(at, float(count))?;
     }
     Ok((out.spans, out.counts))
-}
-
-#[derive(Default)]
-struct Layout {
-    spans: Vec<Span>,
-    counts: Vec<f64>,
-    /// The index behind the last bucket.
-    next: i64,
-}
-
-impl Layout {
-    #[expect(clippy::cast_precision_loss, reason = "counts are floats, exact to 2^53")]
-    fn push(&mut self, index: i64, count: u64) -> Result<(), String> {
-        if count == 0 {
-            return Ok(());
-        }
-        let gap = index - self.next;
-        match self.spans.last_mut() {
-            Some(span) if gap <= GAP_MAX => {
-                let added = usize::try_from(gap).unwrap_or(0);
-                self.counts.extend(std::iter::repeat_n(0.0, added));
-                span.length += u32::try_from(added).unwrap_or(0) + 1;
-            }
-            _ => {
-                let offset = i32::try_from(gap)
-                    .map_err(|_| "buckets reach over the last possible one".to_owned())?;
-                self.spans.push(Span { offset, length: 1 });
-            }
-        }
-        self.counts.push(count as f64);
-        self.next = index + 1;
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ impl<'a> ResourceLabels<'a> {
 }
 
 fn owned_name<'a>(translation: &Translation, key: &str) -> Option<Cow<'a, str>> {
-    let name = label_name(translation.strategy, translation.sanitises_underscore, key)?;
+    let name = label_name(translation, key)?;
     Some(Cow::Owned(name.into_owned()))
 }
 
@@ -193,12 +193,11 @@ impl<'a> PointLabels<'a> {
         attributes.sort_by(|one, two| one.0.cmp(&two.0));
         let mut labels: Vec<Pair<'a>> = Vec::with_capacity(attributes.len() + 4);
         for (key, value) in attributes {
-            let name =
-                match label_name(translation.strategy, translation.sanitises_underscore, &key) {
-                    Some(Cow::Owned(name)) => Cow::Owned(name),
-                    Some(Cow::Borrowed(_)) => key,
-                    None => continue,
-                };
+            let name = match label_name(translation, &key) {
+                Some(Cow::Owned(name)) => Cow::Owned(name),
+                Some(Cow::Borrowed(_)) => key,
+                None => continue,
+            };
             match labels.iter_mut().find(|(found, _)| *found == name) {
                 Some(label) => label.1 = Cow::Owned(format!("{};{value}", label.1)),
                 None => labels.push((name, value)),

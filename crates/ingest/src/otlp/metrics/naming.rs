@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::Translation;
+
 /// What becomes of names, as `otlp.translation_strategy` in `prometheus.yml` calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Strategy {
@@ -243,17 +245,13 @@ fn per_word(unit: &str) -> &str {
     }
 }
 
-/// A label's name; `None` when nothing is left of it. With `sanitises_underscore` a name that starts
-/// with a single underscore gets a word in front.
-pub(super) fn label_name(
-    strategy: Strategy,
-    sanitises_underscore: bool,
-    name: &str,
-) -> Option<Cow<'_, str>> {
+/// A label's name; `None` when nothing is left of it. Where the translation sanitises underscores a
+/// name that starts with a single one gets a word in front.
+pub(super) fn label_name<'n>(translation: &Translation, name: &'n str) -> Option<Cow<'n, str>> {
     if name.is_empty() {
         return None;
     }
-    if !strategy.escapes() {
+    if !translation.strategy.escapes() {
         return Some(Cow::Borrowed(name));
     }
     let is_valid = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -262,9 +260,19 @@ pub(super) fn label_name(
     } else {
         Cow::Owned(name.chars().map(|c| if is_valid(c) { c } else { '_' }).collect())
     };
+    if !translation.keeps_underscores && built.contains("__") {
+        let mut single = String::with_capacity(built.len());
+        for c in built.chars() {
+            if c != '_' || !single.ends_with('_') {
+                single.push(c);
+            }
+        }
+        built = Cow::Owned(single);
+    }
     if built.starts_with(|c: char| c.is_ascii_digit()) {
         built = Cow::Owned(format!("key_{built}"));
-    } else if sanitises_underscore && built.starts_with('_') && !built.starts_with("__") {
+    } else if translation.sanitises_underscore && built.starts_with('_') && !built.starts_with("__")
+    {
         built = Cow::Owned(format!("key{built}"));
     }
     if built != name && built.chars().all(|c| c == '_') {
@@ -369,9 +377,10 @@ mod tests {
     #[test]
     fn label_names() {
         let check = |name: &str, expected: &str| {
-            let strategy = Strategy::UnderscoreEscapingWithSuffixes;
-            assert_eq!(label_name(strategy, true, name).as_deref().unwrap_or(""), expected);
-            let raw = label_name(Strategy::NoTranslation, true, name);
+            let by = Translation::default();
+            assert_eq!(label_name(&by, name).as_deref().unwrap_or(""), expected);
+            let by = Translation { strategy: Strategy::NoTranslation, ..by };
+            let raw = label_name(&by, name);
             assert_eq!(raw.as_deref().unwrap_or(""), name);
         };
         check("http.method", "http_method");
@@ -382,8 +391,10 @@ mod tests {
         check("größe", "gr__e");
         check("", "");
         check("...", "");
-        let strategy = Strategy::default();
-        assert_eq!(label_name(strategy, false, "_x").as_deref(), Some("_x"));
+        let by = Translation { sanitises_underscore: false, ..Translation::default() };
+        assert_eq!(label_name(&by, "_x").as_deref(), Some("_x"));
+        let by = Translation { keeps_underscores: false, ..Translation::default() };
+        assert_eq!(label_name(&by, "a..b__c").as_deref(), Some("a_b_c"));
     }
 
     #[test]

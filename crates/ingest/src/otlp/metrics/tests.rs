@@ -522,3 +522,49 @@ async fn broken_bodies_are_refused_with_the_place() {
     );
     assert_eq!(server.budget.used_bytes(), 0);
 }
+
+#[test]
+fn the_section_otlp_of_a_prometheus_yml_decides_what_becomes_of_metrics() {
+    let check = |section: &str, expected: &str| {
+        let text = format!("otlp:\n{section}");
+        let config = prometheus::Config::parse(&text, std::path::Path::new(""), &|_| None);
+        let translation = Translation::from(&config.expect("a valid section").otlp);
+        let point = number(21.5, &[("room.name", "a")]);
+        let body = body_of(&SERVICE, vec![gauge("temperature.now", "Cel", vec![point])]);
+        let (series, rejected) = decode(&translation, &body);
+        assert_eq!((series.lines().next().unwrap_or("").trim(), rejected), (expected, 0));
+    };
+    check(
+        "  translation_strategy: UnderscoreEscapingWithoutSuffixes\n",
+        r#"{__name__="temperature_now", instance="a-1", job="shop/api", room_name="a"} 21.5@1700000010000"#,
+    );
+    check(
+        "  translation_strategy: NoTranslation\n  promote_resource_attributes: [host.name]\n",
+        r#"{__name__="temperature.now", "host.name"="h", instance="a-1", job="shop/api", "room.name"="a"} 21.5@1700000010000"#,
+    );
+    check(
+        "  promote_all_resource_attributes: true\n  ignore_resource_attributes: [host.name]\n",
+        r#"{__name__="temperature_now_celsius", instance="a-1", job="shop/api", room_name="a", service_instance_id="a-1", service_name="api", service_namespace="shop"} 21.5@1700000010000"#,
+    );
+    check(
+        "  promote_scope_metadata: true\n",
+        r#"{__name__="temperature_now_celsius", instance="a-1", job="shop/api", otel_scope_name="a.scope", otel_scope_schema_url="u", otel_scope_version="1.2", otel_scope_x_y="z", room_name="a"} 21.5@1700000010000"#,
+    );
+}
+
+#[tokio::test]
+async fn a_translation_that_is_set_anew_holds_in_all_clones_and_keeps_what_becomes_of_deltas() {
+    let budget = Budget::new("test", 64 << 20);
+    let sink = Arc::new(MemorySink::default());
+    let options = MetricReceiverOptions::new(sink, budget, Clock::system());
+    let receiver = MetricReceiver::new(options);
+    let cumulating = Translation { deltas: DeltaPolicy::Cumulate, ..Translation::default() };
+    let metrics = OtlpMetrics::new(receiver, cumulating, DeltaLimits::default());
+    let clone = metrics.clone();
+    let other = metrics.with_translation(Translation::default());
+    metrics.translate_by(Translation { promotes_scope: true, ..Translation::default() });
+    let current = |of: &OtlpMetrics| Translation::clone(&of.translation.read());
+    assert!(current(&clone).promotes_scope);
+    assert_eq!(current(&clone).deltas, DeltaPolicy::Cumulate);
+    assert_eq!(current(&other), Translation::default());
+}
