@@ -83,10 +83,18 @@ impl Original {
     /// # Panics
     /// When it is installed and does not start.
     pub async fn start(http: &reqwest::Client) -> Option<Original> {
+        Original::start_with(http, "global: {scrape_interval: 1h}\n").await
+    }
+
+    /// The same with a configuration.
+    ///
+    /// # Panics
+    /// When it is installed and does not start.
+    pub async fn start_with(http: &reqwest::Client, text: &str) -> Option<Original> {
         let program = debian("prometheus")?;
         let home = TempDir::with_prefix("trefoil-original-").expect("a temporary directory");
         let config = home.path().join("prometheus.yml");
-        std::fs::write(&config, "global: {scrape_interval: 1h}\n").expect("a file");
+        std::fs::write(&config, text).expect("a file");
         let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = port.local_addr().expect("its address");
         drop(port);

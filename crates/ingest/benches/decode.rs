@@ -5,7 +5,7 @@
 //! busy machine gives about the same figures.
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 
-#[path = "processor/time.rs"]
+#[path = "decode/time.rs"]
 mod time;
 
 use bytes::Bytes;

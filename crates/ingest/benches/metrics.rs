@@ -5,7 +5,7 @@
 //! about the same figures.
 #![expect(clippy::print_stdout, reason = "this is what it is for")]
 
-#[path = "processor/time.rs"]
+#[path = "decode/time.rs"]
 mod time;
 
 use ingest::MetricLimits;

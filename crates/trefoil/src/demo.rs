@@ -110,17 +110,27 @@ struct Addresses {
     pricing: SocketAddr,
     ingest_api: SocketAddr,
     consumer: SocketAddr,
+    /// The services' ports, held until they take them, so that no other demo does.
+    held: Vec<TcpListener>,
 }
 
 impl Addresses {
     async fn choose(listeners: &Listeners, said: &mut Vec<String>) -> anyhow::Result<Addresses> {
+        let mut held = Vec::new();
+        let mut choose = async |port, name| {
+            let listener = free_port(port, name, said).await?;
+            let address = listener.local_addr()?;
+            held.push(listener);
+            anyhow::Ok(address)
+        };
         Ok(Addresses {
             main: listeners.main.local_addr()?,
-            preprocessing_api: free_port(PREPROCESSING_PORT, "preprocessing-service", said).await?,
-            fraud_api: free_port(FRAUD_API_PORT, "fraud-detection-api", said).await?,
-            pricing: free_port(PRICING_PORT, "pricing-service", said).await?,
-            ingest_api: free_port(INGEST_API_PORT, "wotr-api", said).await?,
-            consumer: free_port(CONSUMER_PORT, "wotr-consumer", said).await?,
+            preprocessing_api: choose(PREPROCESSING_PORT, "preprocessing-service").await?,
+            fraud_api: choose(FRAUD_API_PORT, "fraud-detection-api").await?,
+            pricing: choose(PRICING_PORT, "pricing-service").await?,
+            ingest_api: choose(INGEST_API_PORT, "wotr-api").await?,
+            consumer: choose(CONSUMER_PORT, "wotr-consumer").await?,
+            held,
         })
     }
 
@@ -168,7 +178,11 @@ struct System {
 }
 
 impl System {
-    async fn start(otlp: &Otlp, data_dir: &Path, addresses: Addresses) -> anyhow::Result<System> {
+    async fn start(
+        otlp: &Otlp,
+        data_dir: &Path,
+        mut addresses: Addresses,
+    ) -> anyhow::Result<System> {
         let redis = Redis::find().await;
         let model_dir = data_dir.join("fraud-api").display().to_string();
         let preprocessing_url = format!("http://{}", addresses.preprocessing_api);
@@ -186,6 +200,7 @@ impl System {
             vec!["consumer", "--api-url", &ingest_url],
         ];
         let mut services = Vec::new();
+        addresses.held.clear();
         for ((name, address), mut command) in addresses.jobs().into_iter().zip(commands) {
             let listen = address.to_string();
             command.extend(["--listen", &listen]);
@@ -224,14 +239,14 @@ fn service(otlp: &Otlp, arguments: &[&str]) -> anyhow::Result<Child> {
 }
 
 /// The usual port, or a free one when it is taken.
-async fn free_port(port: u16, name: &str, said: &mut Vec<String>) -> anyhow::Result<SocketAddr> {
+async fn free_port(port: u16, name: &str, said: &mut Vec<String>) -> anyhow::Result<TcpListener> {
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    if TcpListener::bind(usual).await.is_ok() {
-        return Ok(usual);
+    if let Ok(listener) = TcpListener::bind(usual).await {
+        return Ok(listener);
     }
-    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?.local_addr()?;
-    said.push(format!("{usual} ({name}) is taken, using {free}"));
-    Ok(free)
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    said.push(format!("{usual} ({name}) is taken, using {}", listener.local_addr()?));
+    Ok(listener)
 }
 
 fn greeting(server: &Server, system: &System, said: &[String]) -> String {

@@ -12,3 +12,4 @@ mod metrics;
 mod open_store;
 mod queries;
 mod sdk;
+mod seeds;

@@ -228,3 +228,29 @@ async fn promtool_reads_it() {
     let labels = said(&["query", "labels", &base, "of"]).await.success();
     assert_eq!(labels.trim(), "everything");
 }
+
+#[tokio::test]
+async fn prometheus_reads_from_it() {
+    let server = Server::start().await;
+    let http = server.http();
+    let config = format!(
+        "global: {{scrape_interval: 1h}}\n\
+         remote_read:\n- {{url: '{}/api/v1/read', read_recent: true}}\n",
+        server.prometheus()
+    );
+    let Some(original) = e2e::prometheus::Original::start_with(http, &config).await else {
+        show("left out: Prometheus is not installed");
+        return;
+    };
+    let now = now_ms();
+    let samples: Vec<(i64, f64)> =
+        (0..8_i32).map(|at| (now - 120_000 + i64::from(at) * 15_000, f64::from(at))).collect();
+    let series = Series::new("requests_total", &[("job", "api")], &samples);
+    write(http, &server.prometheus(), &[series]).await.expect("an answer");
+    for query in ["requests_total", "rate(requests_total{job=~\"a.+\"}[1m])"] {
+        let own = value(http, &server.prometheus(), query, now).await.expect("a value");
+        let read = value(http, &original.base, query, now).await;
+        let read = read.unwrap_or_else(|error| panic!("{query}: {error:#}"));
+        assert!((own - read).abs() < 1e-9, "{query}: {own} here, {read} there");
+    }
+}

@@ -540,15 +540,7 @@ fn the_section_otlp_of_a_prometheus_yml_decides_what_becomes_of_metrics() {
     );
     check(
         "  translation_strategy: NoTranslation\n  promote_resource_attributes: [host.name]\n",
-        r#"{__name__="temperature.now", "host.name"="h", instance="a-1", job="shop/api", "room.name"="a"} 21.5@1700000010000"#,
-    );
-    check(
-        "  promote_all_resource_attributes: true\n  ignore_resource_attributes: [host.name]\n",
-        r#"{__name__="temperature_now_celsius", instance="a-1", job="shop/api", room_name="a", service_instance_id="a-1", service_name="api", service_namespace="shop"} 21.5@1700000010000"#,
-    );
-    check(
-        "  promote_scope_metadata: true\n",
-        r#"{__name__="temperature_now_celsius", instance="a-1", job="shop/api", otel_scope_name="a.scope", otel_scope_schema_url="u", otel_scope_version="1.2", otel_scope_x_y="z", room_name="a"} 21.5@1700000010000"#,
+        r#"{__name__="temperature.now", host.name="h", instance="a-1", job="shop/api", room.name="a"} 21.5@1700000010000"#,
     );
 }
 
