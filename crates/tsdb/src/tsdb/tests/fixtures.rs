@@ -31,9 +31,10 @@ fn opened(version: &str, into: &Path) -> Tsdb {
 
 #[test]
 fn what_version_1_wrote_is_read() {
+    type Value = fn(i32) -> f64;
     let dir = tempfile::tempdir().expect("a directory");
     let tsdb = opened("version-1", dir.path());
-    let values: [(&str, fn(i32) -> f64); 3] = [
+    let values: [(&str, Value); 3] = [
         ("whole", |at| f64::from(at * at)),
         ("decimal", |at| f64::from(at) / 100.0),
         ("constant", |_| 7.0),
