@@ -127,6 +127,32 @@ mod tests {
     }
 
     #[test]
+    fn tree_models_say_what_their_own_libraries_say() {
+        let golden: serde_json::Value =
+            serde_json::from_str(include_str!("../testdata/attribution.json")).unwrap();
+        let floats = |value: &serde_json::Value| -> Vec<f64> {
+            value.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+        };
+        let check = |name: &str, model: &[u8], tolerance: f64| {
+            let trees = Trees::read(model).unwrap();
+            let rows = golden["rows"].as_array().unwrap();
+            assert!(rows.len() == 20 && golden[name].as_array().unwrap().len() == 20);
+            for (row, theirs) in rows.iter().zip(golden[name].as_array().unwrap()) {
+                let ours = trees.explain(&floats(row)).unwrap();
+                let mut all = ours.contributions.clone();
+                all.push(ours.base);
+                for (ours, theirs) in all.iter().zip(floats(theirs)) {
+                    assert!((ours - theirs).abs() < tolerance, "{name}: {ours} not {theirs}");
+                }
+            }
+            assert!(trees.explain(&[1.0]).is_err());
+        };
+        // XGBoost computes in single precision.
+        check("xgboost", include_bytes!("../testdata/xgboost.json"), 1e-5);
+        check("lightgbm", include_bytes!("../testdata/lightgbm.txt"), 1e-9);
+    }
+
+    #[test]
     fn what_is_no_tree_model_is_refused() {
         for bytes in [&b""[..], b"{}", b"tree", b"\xff\xfe", b"{\"learner\":1}"] {
             assert!(Trees::read(bytes).is_err());

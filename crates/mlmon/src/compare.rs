@@ -76,6 +76,19 @@ struct Remembered {
     sorted: Option<Vec<f64>>,
 }
 
+/// A column that was counted elsewhere: streamed, merged, decoded.
+#[derive(Debug, Clone)]
+pub struct Counted {
+    /// The column.
+    pub name: String,
+    /// Its profile, or why it has none.
+    pub profile: Result<Profile, Error>,
+    /// Its finite values ascending, or those of a sample, where they were kept.
+    pub sorted: Option<Vec<f64>>,
+    /// The type of its values, where it is known: a column that has changed its kind is a finding.
+    pub data_type: Option<arrow_schema::DataType>,
+}
+
 /// The outcome of a comparison.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
@@ -137,17 +150,18 @@ pub struct Bin {
 impl Baseline {
     /// Learns a reference. Columns that cannot be profiled are remembered with the reason.
     pub fn fit(reference: &[Column], options: Options) -> Baseline {
-        let keep = needs_values(&options.detectors);
+        let keep = options.needs_values();
         let learn = |column: &Column| Remembered::learn(column, &options, keep);
         let columns = reference.par_iter().map(learn).collect();
         Baseline { options, columns }
     }
 
-    /// A baseline of profiles that were counted elsewhere (streamed, merged, decoded); only detectors
-    /// that need profiles alone give numbers.
-    pub fn of_profiles(profiles: Vec<(String, Profile)>, options: Options) -> Baseline {
-        let remember = |(name, profile)| Remembered { name, profile: Ok(profile), sorted: None };
-        Baseline { options, columns: profiles.into_iter().map(remember).collect() }
+    /// A baseline of columns that were counted elsewhere. Without values, only detectors that need
+    /// profiles alone give numbers.
+    pub fn of_counted(columns: Vec<Counted>, options: Options) -> Baseline {
+        let remember =
+            |one: Counted| Remembered { name: one.name, profile: one.profile, sorted: one.sorted };
+        Baseline { options, columns: columns.into_iter().map(remember).collect() }
     }
 
     /// Measures a window against the reference.
@@ -164,18 +178,19 @@ impl Baseline {
         self.conclude(measured, rows, current.iter().map(|column| column.name.as_str()))
     }
 
-    /// Measures profiles that were counted under this baseline's edges.
-    pub fn compare_profiles(&self, current: &[(String, Profile)]) -> Report {
+    /// Measures columns that were counted under this baseline's edges.
+    pub fn compare_counted(&self, current: &[Counted]) -> Report {
         let measured = self
             .columns
-            .iter()
-            .map(|past| match current.iter().find(|(name, _)| *name == past.name) {
-                Some((_, now)) => past.measure(now, None, &self.options.detectors),
-                None => past.blank(vec![Finding::Gone], None),
+            .par_iter()
+            .map(|past| {
+                let now = current.iter().find(|one| one.name == past.name);
+                past.compare_counted(now, &self.options)
             })
             .collect();
-        let rows = current.first().map_or(0, |(_, profile)| profile.rows());
-        self.conclude(measured, rows, current.iter().map(|(name, _)| name.as_str()))
+        let rows = |one: &Counted| one.profile.as_ref().map_or(0, Profile::rows);
+        let rows = current.iter().map(rows).max().unwrap_or(0);
+        self.conclude(measured, rows, current.iter().map(|one| one.name.as_str()))
     }
 
     /// The edges of each column, to count under.
@@ -207,11 +222,7 @@ impl Baseline {
         for name in current.filter(|name| self.columns.iter().all(|past| past.name != *name)) {
             columns.push(ColumnReport::blank(name, vec![Finding::New], None));
         }
-        let effect =
-            |column: &ColumnReport| column.measures.first().map_or(0.0, |one| one.measure.effect);
-        columns.sort_by(|left, right| {
-            right.drifted.cmp(&left.drifted).then(effect(right).total_cmp(&effect(left)))
-        });
+        in_order(&mut columns);
         let past = |column: &Remembered| column.profile.as_ref().map_or(0, Profile::rows);
         Report {
             drifted: columns.iter().filter(|column| column.drifted).count(),
@@ -222,8 +233,29 @@ impl Baseline {
     }
 }
 
-fn needs_values(detectors: &[&'static Detector]) -> bool {
-    detectors.iter().any(|detector| detector.needs == Needs::Values)
+impl Options {
+    /// Whether any detector needs all values.
+    pub fn needs_values(&self) -> bool {
+        self.detectors.iter().any(|detector| detector.needs == Needs::Values)
+    }
+}
+
+impl Report {
+    /// Adds columns that the reference does not have.
+    pub(crate) fn add_new<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        let new = names.map(|name| ColumnReport::blank(name, vec![Finding::New], None));
+        self.columns.extend(new);
+        in_order(&mut self.columns);
+    }
+}
+
+/// Drifted columns first, then by effect.
+fn in_order(columns: &mut [ColumnReport]) {
+    let effect =
+        |column: &ColumnReport| column.measures.first().map_or(0.0, |one| one.measure.effect);
+    columns.sort_by(|left, right| {
+        right.drifted.cmp(&left.drifted).then(effect(right).total_cmp(&effect(left)))
+    });
 }
 
 fn sorted_values(arrays: &[ArrayRef]) -> Result<Vec<f64>, Error> {
@@ -277,6 +309,25 @@ impl Remembered {
         };
         let sorted = self.sorted.as_ref().and_then(|_| sorted_values(&current.arrays).ok());
         self.measure(&now, sorted.as_deref(), &options.detectors)
+    }
+
+    fn compare_counted(&self, current: Option<&Counted>, options: &Options) -> ColumnReport {
+        let past = match &self.profile {
+            Ok(profile) => profile,
+            Err(error) => return self.blank(Vec::new(), Some(error.to_string())),
+        };
+        let Some(current) = current else {
+            return self.blank(vec![Finding::Gone], None);
+        };
+        let kind = past.edges().kind();
+        let data_type = current.data_type.as_ref();
+        if let Some(changed) = data_type.and_then(|now| quality::type_change(kind, now)) {
+            return self.blank(vec![changed], None);
+        }
+        match &current.profile {
+            Ok(now) => self.measure(now, current.sorted.as_deref(), &options.detectors),
+            Err(error) => self.blank(Vec::new(), Some(error.to_string())),
+        }
     }
 
     fn measure(

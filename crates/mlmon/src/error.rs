@@ -19,6 +19,9 @@ pub enum Error {
     /// An option is out of its range.
     #[error("invalid option: {0}")]
     Option(String),
+    /// A table could not be read to its end, or somebody has stopped it.
+    #[error("{0}")]
+    Read(String),
     /// Bytes are not a profile of a version this program reads.
     #[error("cannot decode profile: {0}")]
     Decode(String),

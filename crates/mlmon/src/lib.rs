@@ -28,6 +28,7 @@ pub mod quality;
 pub mod report;
 pub mod sequential;
 pub mod stat;
+pub mod stream;
 pub mod threshold;
 
 pub use error::Error;

@@ -3,21 +3,33 @@
 //! The same description drives `trefoil drift`, the Python package and the server. It is written in
 //! YAML ([`read`](Monitor::read)); every key has a default but `name`.
 
+mod groups;
 mod performance;
 mod rows;
+mod streams;
+mod together;
 mod yaml;
 
 use arrow_array::RecordBatch;
 use serde::Serialize;
 
+pub use groups::{Group, Groups, Rates};
 pub use performance::{MetricSeries, Performance, Point, Task};
 pub use rows::Table;
+pub use streams::{Alarm, Stream};
+pub use together::{Correlation, Multivariate, Together};
 
 use crate::Error;
 use crate::compare::{Baseline, Options, Report};
 use crate::detector::{self, Detector};
+use crate::multivariate;
+use crate::performance::binary::Worth;
 use crate::profile::Binning;
+use crate::sequential;
 use crate::threshold::Threshold;
+
+/// The name of the comparison of correlations among detectors.
+pub const CORRELATION: &str = "correlation_change";
 
 /// Windows beyond this many are refused: the reader could not look at them.
 pub const WINDOWS_LIMIT: usize = 5_000;
@@ -31,7 +43,8 @@ pub struct Monitor {
     pub name: String,
     /// The columns to compare; all but the special ones where none are named.
     pub columns: Vec<String>,
-    /// Detectors by name; `psi` where none are.
+    /// Detectors by name, of any kind: two-sample ones (`psi` where none of them is named, `all` for
+    /// all of them), those of several columns, [`CORRELATION`], sequential ones.
     pub detectors: Vec<String>,
     /// Bins of numeric columns.
     pub binning: Binning,
@@ -49,6 +62,12 @@ pub struct Monitor {
     pub prediction: Option<String>,
     /// The column of the positive class's score.
     pub score: Option<String>,
+    /// Of more than two classes, each with the column of its score; the prediction is then a class.
+    pub scores: Vec<(String, String)>,
+    /// What a decision of each kind is worth.
+    pub worth: Option<Worth>,
+    /// A column of groups of people, whose rates are compared.
+    pub protected: Option<String>,
 }
 
 /// The length of a window.
@@ -99,6 +118,9 @@ impl Default for Monitor {
             target: None,
             prediction: None,
             score: None,
+            scores: Vec::new(),
+            worth: None,
+            protected: None,
         }
     }
 }
@@ -125,16 +147,29 @@ pub struct Outcome {
     pub segments: Vec<Part>,
     /// Performance, where a target, prediction or score is named.
     pub performance: Option<Performance>,
-    /// Rows that occur twice in the current data.
-    pub duplicates: u64,
+    /// What detectors of several columns say.
+    pub multivariate: Vec<Multivariate>,
+    /// Two columns each whose correlation has changed.
+    pub correlations: Vec<Correlation>,
+    /// What sequential detectors say.
+    pub streams: Vec<Stream>,
+    /// Rates by group.
+    pub fairness: Option<Groups>,
+    /// Rows that occur before in the current data, where they were looked for.
+    pub duplicates: Option<u64>,
     /// What was left out, and why.
     pub notes: Vec<String>,
 }
 
 impl Outcome {
-    /// Whether any column drifted: overall, or in any window.
+    /// Whether anything drifted: a column overall or in any window, several columns together, a
+    /// correlation, or a stream.
     pub fn drifted(&self) -> bool {
-        self.overall.drifted > 0 || self.windows.iter().any(|part| part.report.drifted > 0)
+        self.overall.drifted > 0
+            || self.windows.iter().any(|part| part.report.drifted > 0)
+            || self.multivariate.iter().any(Multivariate::drifted)
+            || !self.correlations.is_empty()
+            || self.streams.iter().any(|stream| !stream.alarms.is_empty())
     }
 
     /// Whether any column has a data-quality finding.
@@ -149,34 +184,93 @@ impl Outcome {
     }
 }
 
+/// Detectors by kind.
+#[derive(Debug, Clone)]
+pub struct Chosen {
+    /// Two-sample detectors, column by column.
+    pub columns: Vec<&'static Detector>,
+    /// Detectors of several columns.
+    pub together: Vec<&'static str>,
+    /// Whether correlations are compared.
+    pub correlation: bool,
+    /// Sequential detectors.
+    pub streams: Vec<&'static sequential::Entry>,
+}
+
 impl Monitor {
     /// The detectors by name.
-    pub fn chosen(&self) -> Result<Vec<&'static Detector>, Error> {
-        let mut chosen = Vec::new();
+    pub fn chosen(&self) -> Result<Chosen, Error> {
+        let mut chosen = Chosen {
+            columns: Vec::new(),
+            together: Vec::new(),
+            correlation: false,
+            streams: Vec::new(),
+        };
         for name in &self.detectors {
             if name == "all" {
-                return Ok(detector::ALL.to_vec());
+                chosen.columns = detector::ALL.to_vec();
+            } else if name == CORRELATION {
+                chosen.correlation = true;
+            } else if let Some(found) = detector::find(name) {
+                if chosen.columns.iter().all(|known| known.name != found.name) {
+                    chosen.columns.push(found);
+                }
+            } else if let Some(found) = multivariate::ALL.iter().find(|one| one.name == name) {
+                chosen.together.push(found.name);
+            } else if let Some(found) = sequential::ALL.iter().find(|one| one.name == name) {
+                chosen.streams.push(found);
+            } else {
+                return Err(Error::Option(format!(
+                    "no detector is called {name:?}; see trefoil drift --list"
+                )));
             }
-            chosen.push(detector::find(name).ok_or_else(|| {
-                Error::Option(format!("no detector is called {name:?}; see trefoil drift --list"))
-            })?);
         }
-        if chosen.is_empty() {
-            chosen.extend(detector::find("psi"));
+        if chosen.columns.is_empty() {
+            chosen.columns.extend(detector::find("psi"));
         }
         Ok(chosen)
     }
 
-    fn options(&self) -> Result<Options, Error> {
+    pub(crate) fn options(&self) -> Result<Options, Error> {
         Ok(Options {
-            detectors: self.chosen()?,
+            detectors: self.chosen()?.columns,
             binning: self.binning.clone(),
             threshold: self.threshold,
             sketches: true,
         })
     }
 
-    fn watched(&self, reference: &Table, current: &Table) -> Result<Vec<String>, Error> {
+    /// Refuses columns that are named and not there.
+    pub(crate) fn check_columns(&self, reference: &Table, current: &Table) -> Result<(), Error> {
+        let scores = self.scores.iter().map(|(_, column)| column);
+        let named = [&self.time, &self.by, &self.prediction, &self.score, &self.protected];
+        for name in named.into_iter().flatten().chain(scores) {
+            if !current.has(name) {
+                return Err(Error::Option(format!("the current data has no column {name:?}")));
+            }
+        }
+        for name in [&self.by, &self.protected].into_iter().flatten() {
+            if !reference.has(name) {
+                return Err(Error::Option(format!("the reference has no column {name:?}")));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn note_left_out(
+        &self,
+        reference: &Table,
+        watched: &[String],
+        notes: &mut Vec<String>,
+    ) {
+        for name in reference.names().filter(|name| !watched.iter().any(|w| w == name)) {
+            if self.columns.is_empty() && Some(name) != self.target.as_deref() {
+                notes.push(format!("{name} is not compared: it is a time or counts rows"));
+            }
+        }
+    }
+
+    pub(crate) fn watched(&self, reference: &Table, current: &Table) -> Result<Vec<String>, Error> {
         for name in &self.columns {
             if !reference.has(name) {
                 return Err(Error::Option(format!("the reference has no column {name:?}")));
@@ -203,18 +297,10 @@ impl Monitor {
         current: &[RecordBatch],
     ) -> Result<Outcome, Error> {
         let (reference, current) = (Table::of(reference)?, Table::of(current)?);
-        for name in [&self.time, &self.by, &self.prediction, &self.score].into_iter().flatten() {
-            if !current.has(name) {
-                return Err(Error::Option(format!("the current data has no column {name:?}")));
-            }
-        }
+        self.check_columns(&reference, &current)?;
         let watched = self.watched(&reference, &current)?;
         let mut notes = Vec::new();
-        for name in reference.names().filter(|name| !watched.iter().any(|w| w == name)) {
-            if self.columns.is_empty() && Some(name) != self.target.as_deref() {
-                notes.push(format!("{name} is not compared: it is a time or counts rows"));
-            }
-        }
+        self.note_left_out(&reference, &watched, &mut notes);
         let baseline = Baseline::fit(&reference.columns(&watched), self.options()?);
         let overall = baseline.compare(&current.columns(&watched));
         let windows = self.windows(&current)?;
@@ -226,26 +312,80 @@ impl Monitor {
             })
             .collect();
         let segments = self.segments(&reference, &current, &watched, &mut notes)?;
-        let features: Vec<String> = watched
-            .iter()
-            .filter(|name| Some(*name) != self.prediction.as_ref())
-            .filter(|name| Some(*name) != self.score.as_ref())
-            .cloned()
-            .collect();
+        let features = self.features(&watched);
         let performance =
             performance::measure(self, &reference, &current, &windows, &features, &mut notes)?;
-        Ok(Outcome {
+        let mut outcome = Outcome {
             name: self.name.clone(),
             overall,
             windows: parts,
             segments,
             performance,
-            duplicates: current.duplicates(),
+            multivariate: Vec::new(),
+            correlations: Vec::new(),
+            streams: Vec::new(),
+            fairness: groups::measure(self, &reference, &current)?,
+            duplicates: Some(current.duplicates()),
             notes,
-        })
+        };
+        self.look_at_rows(&mut outcome, (&reference, &current), &windows, &watched)?;
+        Ok(outcome)
     }
 
-    fn windows(&self, current: &Table) -> Result<Vec<(String, Vec<u32>)>, Error> {
+    /// What needs whole rows: several columns together, and their order.
+    pub(crate) fn look_at_rows(
+        &self,
+        outcome: &mut Outcome,
+        (reference, current): (&Table, &Table),
+        windows: &[(String, Vec<u32>)],
+        watched: &[String],
+    ) -> Result<(), Error> {
+        let chosen = self.chosen()?;
+        let tables = (reference, current);
+        let features = self.features(watched);
+        let alpha = match self.threshold {
+            Threshold::Sampled { alpha, .. } => alpha,
+            Threshold::Customary | Threshold::Fixed(_) => 0.05,
+        };
+        if !chosen.together.is_empty() {
+            outcome.multivariate =
+                together::measure(&chosen.together, tables, windows, &features, alpha)?;
+        }
+        if chosen.correlation {
+            outcome.correlations = together::correlations(tables, &features, &self.threshold)?;
+        }
+        outcome.streams =
+            streams::watch(self, &chosen.streams, tables, watched, &mut outcome.notes)?;
+        Ok(())
+    }
+
+    /// The watched columns that are not the model's own answers.
+    fn features(&self, watched: &[String]) -> Vec<String> {
+        let scores = self.scores.iter().map(|(_, column)| column);
+        let answers: Vec<&String> =
+            [&self.prediction, &self.score].into_iter().flatten().chain(scores).collect();
+        watched.iter().filter(|name| !answers.contains(name)).cloned().collect()
+    }
+
+    pub(crate) fn performance_of_tables(
+        &self,
+        (reference, current): (&Table, &Table),
+        features: &[String],
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Performance>, Error> {
+        let windows = self.windows(current)?;
+        performance::measure(self, reference, current, &windows, features, notes)
+    }
+
+    pub(crate) fn fairness_of(
+        &self,
+        reference: &Table,
+        current: &Table,
+    ) -> Result<Option<Groups>, Error> {
+        groups::measure(self, reference, current)
+    }
+
+    pub(crate) fn windows(&self, current: &Table) -> Result<Vec<(String, Vec<u32>)>, Error> {
         let windows = match (self.every, &self.time) {
             (None, _) => Vec::new(),
             (Some(Every::Rows(rows)), time) => current.by_count(rows, time.as_deref())?,

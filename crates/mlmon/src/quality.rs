@@ -244,6 +244,15 @@ pub fn correlation(left: &[f64], right: &[f64]) -> Option<f64> {
     (xx > 0.0 && yy > 0.0).then(|| (xy / (xx * yy).sqrt()).clamp(-1.0, 1.0))
 }
 
+/// What the comparison of correlations is, for the list of detectors.
+pub const CORRELATION_TEXT: &str = "Change of correlations.\n\
+    Pearson's coefficient of every two numeric columns before and now, held together by Fisher's\n\
+    transformation z = atanh r, whose difference is normal with variance 1/(n − 3) + 1/(m − 3).\n\
+    A pair is an alarm when its p-value survives the correction for all pairs and r moved by 0.1 or more.\n\
+    Source: Fisher (1921).\n\
+    Useful: names the two columns that no longer belong together.\n\
+    Not useful: for dependence that is not linear; beyond some dozens of columns.";
+
 /// P-value of two correlations being one, by Fisher's transformation.
 pub fn correlation_change(reference: (f64, u64), current: (f64, u64)) -> f64 {
     let ((r, n), (s, m)) = (reference, current);
@@ -260,26 +269,46 @@ pub fn duplicate_rows(columns: &[Vec<arrow_array::ArrayRef>]) -> Result<u64, Err
     let mut hashes: Vec<u128> = Vec::new();
     for (place, arrays) in columns.iter().enumerate() {
         let mut row = 0;
-        for array in arrays {
-            let texts = arrow_cast::cast(array, &arrow_schema::DataType::Utf8)
-                .map_err(|_| Error::Type(array.data_type().to_string()))?;
-            let texts = arrow_array::cast::AsArray::as_string::<i32>(&texts);
-            for text in texts {
-                let seed = (place as u64) << 1 | u64::from(text.is_some());
-                let hash = xxhash_rust::xxh3::xxh3_128_with_seed(
-                    text.unwrap_or_default().as_bytes(),
-                    seed,
-                );
-                match hashes.get_mut(row) {
-                    Some(known) => *known = known.rotate_left(23) ^ hash,
-                    None => hashes.push(hash),
-                }
-                row += 1;
+        let mut add = |bytes: Option<&[u8]>| {
+            let seed = (place as u64) << 1 | u64::from(bytes.is_some());
+            let hash = xxhash_rust::xxh3::xxh3_128_with_seed(bytes.unwrap_or_default(), seed);
+            match hashes.get_mut(row) {
+                Some(known) => *known = known.rotate_left(23) ^ hash,
+                None => hashes.push(hash),
             }
+            row += 1;
+        };
+        for array in arrays {
+            hash_rows(array, &mut add)?;
         }
     }
     hashes.sort_unstable();
     Ok(hashes.windows(2).filter(|pair| pair[0] == pair[1]).count() as u64)
+}
+
+/// Hands the bytes of each value to `add`; nothing for a null.
+fn hash_rows(
+    array: &arrow_array::ArrayRef,
+    add: &mut impl FnMut(Option<&[u8]>),
+) -> Result<(), Error> {
+    use arrow_array::Array as _;
+    if let Some(width) = array.data_type().primitive_width() {
+        // The values as they lie in memory: writing numbers out as texts would take most of the time.
+        let data = array.to_data();
+        let values = data.buffers().first().map(|buffer| buffer.as_slice()).unwrap_or_default();
+        for row in 0..array.len() {
+            let at = (data.offset() + row) * width;
+            let bytes = values.get(at..at + width).filter(|_| array.is_valid(row));
+            add(bytes);
+        }
+        return Ok(());
+    }
+    let texts = arrow_cast::cast(array, &arrow_schema::DataType::Utf8)
+        .map_err(|_| Error::Type(array.data_type().to_string()))?;
+    for text in arrow_array::cast::AsArray::as_string::<i32>(&texts) {
+        add(text.map(str::as_bytes));
+    }
+    Ok(())
 }
 
 /// Whether a column of this type can be compared with edges of that kind.

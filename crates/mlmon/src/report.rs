@@ -8,6 +8,7 @@ macro_rules! put {
 mod chart;
 mod html;
 mod text;
+mod words;
 
 pub use html::page;
 pub use text::table;
@@ -43,4 +44,22 @@ fn rule(rule: Rule) -> String {
         Rule::ValueAtLeast(least) => format!("value ≥ {}", short(least)),
         Rule::ProbabilityBelow(level) => format!("p < {}", short(level)),
     }
+}
+
+/// A probability; one that is too small for a float is not nought.
+fn chance(probability: f64) -> String {
+    if probability < 1e-300 { "< 1e-300".to_owned() } else { short(probability) }
+}
+
+/// A number of things with separators: 50,000.
+fn counted(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }

@@ -327,7 +327,31 @@ def sequential():
     write("sequential.json", out)
 
 
-SECTIONS = {"univariate": univariate, "performance": performance, "nannyml": nannyml_sets, "sequential": sequential}
+def attribution():
+    """Small models as their libraries write them, and what those say about some rows."""
+    import lightgbm as lgb
+    import xgboost as xgb
+
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(600, 4)).round(3)
+    margin = 1.5 * x[:, 0] - x[:, 1] * (x[:, 2] > 0) + 0.2 * x[:, 3]
+    y = (margin + rng.logistic(size=600) > 0).astype(int)
+    rows = x[:20]
+    out = {"rows": rows.tolist()}
+    booster = xgb.train(
+        {"objective": "binary:logistic", "max_depth": 3, "eta": 0.3, "nthread": 1, "seed": 1},
+        xgb.DMatrix(x, label=y), num_boost_round=8)
+    booster.save_model(os.path.join(HERE, "xgboost.json"))
+    out["xgboost"] = booster.predict(xgb.DMatrix(rows), pred_contribs=True).astype(float).tolist()
+    trained = lgb.train(
+        {"objective": "binary", "num_leaves": 7, "num_threads": 1, "deterministic": True, "seed": 1, "verbose": -1},
+        lgb.Dataset(x, label=y), num_boost_round=8)
+    trained.save_model(os.path.join(HERE, "lightgbm.txt"))
+    out["lightgbm"] = trained.predict(rows, pred_contrib=True).tolist()
+    write("attribution.json", out)
+
+
+SECTIONS = {"univariate": univariate, "performance": performance, "nannyml": nannyml_sets, "sequential": sequential, "attribution": attribution}
 
 if __name__ == "__main__":
     for section in sys.argv[1:] or SECTIONS:

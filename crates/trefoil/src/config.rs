@@ -10,6 +10,8 @@ pub(crate) mod reference;
 pub(crate) mod settings;
 mod value;
 
+pub(crate) use value::bytes;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -356,6 +358,16 @@ pub(crate) fn load(file: Option<&Path>) -> anyhow::Result<RawConfig> {
         }),
     )?;
     Ok(raw)
+}
+
+/// What the tools of object stores read from the environment (`AWS_…`, `GOOGLE_…`, `AZURE_…`), for
+/// commands that read a store without being its server; names as `object_store` has them.
+pub(crate) fn store_credentials() -> Vec<(String, String)> {
+    const OWNERS: [&str; 3] = ["aws_", "google_", "azure_"];
+    let named = std::env::vars_os().filter_map(|(name, value)| {
+        Some((name.into_string().ok()?.to_ascii_lowercase(), value.into_string().ok()?))
+    });
+    named.filter(|(name, _)| OWNERS.iter().any(|owner| name.starts_with(owner))).collect()
 }
 
 /// Reads the file alone.

@@ -9,6 +9,7 @@ mod sequential;
 use arrow_array::RecordBatch;
 use mlmon::compare::{Column, columns_of};
 use mlmon::monitor::{Every, Monitor, Outcome};
+use mlmon::performance::binary::Worth;
 use mlmon::profile::{Binning, Edges, Profile};
 use mlmon::threshold::{Correction, Threshold};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -43,6 +44,19 @@ struct Options {
     target: Option<String>,
     prediction: Option<String>,
     score: Option<String>,
+    scores: Vec<(String, String)>,
+    value: Option<Value>,
+    protected: Option<String>,
+}
+
+/// What decisions are worth.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Value {
+    true_positive: f64,
+    false_positive: f64,
+    false_negative: f64,
+    true_negative: f64,
 }
 
 #[derive(FromPyObject)]
@@ -102,6 +116,14 @@ impl Options {
             target: self.target,
             prediction: self.prediction,
             score: self.score,
+            scores: self.scores,
+            worth: self.value.map(|value| Worth {
+                true_positive: value.true_positive,
+                false_positive: value.false_positive,
+                false_negative: value.false_negative,
+                true_negative: value.true_negative,
+            }),
+            protected: self.protected,
         })
     }
 }
@@ -179,11 +201,24 @@ fn monitors(
     monitors.iter().map(|monitor| outcome(python, monitor, &reference, &current)).collect()
 }
 
-/// Name, title and documentation of every two-sample detector.
+/// Name, title, kind and documentation of every detector that `drift` takes.
 #[pyfunction]
-fn detectors() -> Vec<(&'static str, &'static str, String)> {
-    let all = mlmon::detector::ALL.iter();
-    all.map(|detector| (detector.name, detector.title, detector.documentation())).collect()
+fn detectors() -> Vec<(&'static str, &'static str, &'static str, String)> {
+    let columns =
+        mlmon::detector::ALL.iter().map(|one| (one.name, one.title, "column", one.documentation()));
+    let together = mlmon::multivariate::ALL
+        .iter()
+        .map(|one| (one.name, one.name, "columns together", one.documentation()));
+    let correlation = (
+        mlmon::monitor::CORRELATION,
+        mlmon::monitor::CORRELATION,
+        "columns together",
+        mlmon::quality::CORRELATION_TEXT.to_owned(),
+    );
+    let streams = mlmon::sequential::ALL
+        .iter()
+        .map(|one| (one.name, one.name, "row by row", one.documentation()));
+    columns.chain(together).chain([correlation]).chain(streams).collect()
 }
 
 /// A column's counters under edges that a reference froze.

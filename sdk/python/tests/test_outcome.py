@@ -72,8 +72,44 @@ def test_monitors_are_those_of_the_server(tmp_path):
 
 def test_detectors_come_with_their_documentation():
     names = [detector.name for detector in trefoil.detectors()]
-    assert {"psi", "kolmogorov_smirnov", "chi_square"} <= set(names)
+    assert {"psi", "chi_square", "mmd", "correlation_change", "adwin"} <= set(names)
     assert all("seful" in detector.documentation for detector in trefoil.detectors())
+
+
+def test_columns_together_streams_and_groups_are_typed():
+    random = np.random.default_rng(3)
+    rows = 4000
+
+    def table(noise, wrong):
+        x = random.normal(size=rows)
+        label = random.random(rows) < 0.5
+        mistaken = random.random(rows) < np.where(np.arange(rows) > 2000, wrong, 0.1)
+        return {
+            "x": x,
+            "y": (1 - noise) * x + (1 - (1 - noise) ** 2) ** 0.5 * random.normal(size=rows),
+            "group": random.choice(["a", "b"], rows),
+            "label": label,
+            "score": np.where(label ^ mistaken, 0.9, 0.1),
+        }
+
+    outcome = trefoil.drift(
+        table(0.1, 0.1),
+        table(0.9, 0.5),
+        detectors=["pca_reconstruction", "mmd", "correlation_change", "ddm"],
+        every=1000,
+        target="label",
+        score="score",
+        protected="group",
+        value={"true_positive": 5, "false_positive": -1},
+    )
+    assert all(one.overall.drifted for one in outcome.multivariate)
+    assert [one.detector for one in outcome.multivariate] == ["pca_reconstruction", "mmd"]
+    assert (outcome.correlations[0].left, outcome.correlations[0].right) == ("x", "y")
+    assert outcome.streams[0].column == "mistakes" and outcome.streams[0].alarms[0].row > 2000
+    assert {group.name for group in outcome.fairness.current.groups} == {"a", "b"}
+    assert outcome.performance["value"].points[-1].alert
+    with pytest.raises(ValueError, match="true_maybe"):
+        trefoil.drift({"x": [1.0]}, {"x": [1.0]}, value={"true_maybe": 1})
 
 
 def test_profiles_add_up_and_travel_as_bytes():

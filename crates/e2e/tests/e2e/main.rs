@@ -5,6 +5,7 @@ mod browser;
 mod crash;
 mod demo;
 mod disk;
+mod drift;
 mod hostile;
 mod lifecycle;
 mod memory;

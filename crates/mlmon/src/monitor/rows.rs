@@ -38,23 +38,23 @@ impl Table {
         Ok(Table { columns, rows: batches.iter().map(RecordBatch::num_rows).sum() })
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|(name, _)| name.as_str())
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    pub(super) fn get(&self, name: &str) -> Option<&ArrayRef> {
+    pub(crate) fn get(&self, name: &str) -> Option<&ArrayRef> {
         self.columns.iter().find(|(known, _)| known == name).map(|(_, array)| array)
     }
 
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
-    pub(super) fn is_time(&self, name: &str) -> bool {
+    pub(crate) fn is_time(&self, name: &str) -> bool {
         let temporal = |array: &ArrayRef| match array.data_type() {
             DataType::Utf8 => array
                 .as_string::<i32>()
@@ -68,7 +68,7 @@ impl Table {
     }
 
     /// Whether a column counts its rows: whole numbers that all go up by one.
-    pub(super) fn is_counter(&self, name: &str) -> bool {
+    pub(crate) fn is_counter(&self, name: &str) -> bool {
         let Some(array) = self.get(name) else { return false };
         if !array.data_type().is_integer() || array.len() < 2 {
             return false;
@@ -78,7 +78,7 @@ impl Table {
         })
     }
 
-    pub(super) fn columns(&self, names: &[String]) -> Vec<Column> {
+    pub(crate) fn columns(&self, names: &[String]) -> Vec<Column> {
         let column = |name: &String| {
             let array = Arc::clone(self.get(name)?);
             Some(Column { name: name.clone(), arrays: vec![array] })
@@ -87,7 +87,7 @@ impl Table {
     }
 
     /// The rows at these places; consecutive ones are not copied.
-    pub(super) fn rows_of(&self, rows: &[u32]) -> Table {
+    pub(crate) fn rows_of(&self, rows: &[u32]) -> Table {
         let consecutive = rows.windows(2).all(|pair| pair[1] == pair[0] + 1);
         let start = rows.first().map_or(0, |row| *row as usize);
         let indices = UInt32Array::from_iter_values(rows.iter().copied());
@@ -102,7 +102,7 @@ impl Table {
         Table { columns, rows: rows.len() }
     }
 
-    pub(super) fn by_count(
+    pub(crate) fn by_count(
         &self,
         length: usize,
         time: Option<&str>,
@@ -111,10 +111,7 @@ impl Table {
             Some(array) => Some(micros(array)?),
             None => None,
         };
-        let mut rows: Vec<u32> = (0..u32::try_from(self.rows).unwrap_or(u32::MAX)).collect();
-        if let Some(times) = &times {
-            rows.sort_by_key(|row| times[*row as usize]);
-        }
+        let rows = self.in_time(time)?;
         let name = |(number, part): (usize, &[u32])| match (&times, part.first()) {
             (Some(times), Some(first)) => {
                 times[*first as usize].map_or_else(|| number.to_string(), written)
@@ -128,11 +125,42 @@ impl Table {
             .collect())
     }
 
-    pub(super) fn by_time(
+    /// Windows of so many rows, numbered from the first row of the whole table, of which this is a
+    /// part that begins at row `first`.
+    pub(crate) fn by_place(&self, first: u64, length: usize) -> Vec<(i64, String, Vec<u32>)> {
+        let length = length as u64;
+        let mut parts: Vec<(i64, String, Vec<u32>)> = Vec::new();
+        for row in 0..u32::try_from(self.rows).unwrap_or(u32::MAX) {
+            let start = (first + u64::from(row)) / length * length;
+            let number = i64::try_from(start).unwrap_or(i64::MAX);
+            match parts.last_mut() {
+                Some((last, _, rows)) if *last == number => rows.push(row),
+                _ => parts.push((number, format!("rows {start}–{}", start + length), vec![row])),
+            }
+        }
+        parts
+    }
+
+    /// Windows of time with the beginning of each in microseconds.
+    pub(crate) fn by_start(
+        &self,
+        time: &str,
+        length: i64,
+    ) -> Result<Vec<(i64, String, Vec<u32>)>, Error> {
+        let windows = self.windows_of_time(time, length)?;
+        Ok(windows.into_iter().map(|(start, rows)| (start, written(start), rows)).collect())
+    }
+
+    pub(crate) fn by_time(
         &self,
         time: &str,
         length: i64,
     ) -> Result<Vec<(String, Vec<u32>)>, Error> {
+        let windows = self.windows_of_time(time, length)?;
+        Ok(windows.into_iter().map(|(start, rows)| (written(start), rows)).collect())
+    }
+
+    fn windows_of_time(&self, time: &str, length: i64) -> Result<BTreeMap<i64, Vec<u32>>, Error> {
         let array = self.get(time).ok_or(Error::Empty("the time column"))?;
         let mut windows: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
         for (row, time) in micros(array)?.into_iter().enumerate() {
@@ -140,10 +168,40 @@ impl Table {
                 windows.entry(time.div_euclid(length) * length).or_default().push(row);
             }
         }
-        Ok(windows.into_iter().map(|(start, rows)| (written(start), rows)).collect())
+        Ok(windows)
     }
 
-    pub(super) fn by_value(&self, name: &str) -> Result<BTreeMap<String, Vec<u32>>, Error> {
+    /// All rows in the order of their time, or as they are without one.
+    pub(crate) fn in_time(&self, time: Option<&str>) -> Result<Vec<u32>, Error> {
+        let mut rows: Vec<u32> = (0..u32::try_from(self.rows).unwrap_or(u32::MAX)).collect();
+        if let Some(array) = time.and_then(|name| self.get(name)) {
+            let times = micros(array)?;
+            rows.sort_by_key(|row| times[*row as usize]);
+        }
+        Ok(rows)
+    }
+
+    /// A row's time in words.
+    pub(crate) fn time_of(&self, time: &str, row: u32) -> Option<String> {
+        let one = self.get(time)?.slice(row as usize, 1);
+        micros(&one).ok()?.first().copied().flatten().map(written)
+    }
+
+    /// The columns as a batch.
+    pub(crate) fn batch(&self) -> Result<RecordBatch, Error> {
+        let fields: Vec<arrow_schema::Field> = self
+            .columns
+            .iter()
+            .map(|(name, array)| {
+                arrow_schema::Field::new(name.clone(), array.data_type().clone(), true)
+            })
+            .collect();
+        let arrays = self.columns.iter().map(|(_, array)| Arc::clone(array)).collect();
+        let schema = Arc::new(arrow_schema::Schema::new(fields));
+        RecordBatch::try_new(schema, arrays).map_err(|error| Error::Mismatch(error.to_string()))
+    }
+
+    pub(crate) fn by_value(&self, name: &str) -> Result<BTreeMap<String, Vec<u32>>, Error> {
         let array = self.get(name).ok_or(Error::Empty("the segment column"))?;
         let texts = arrow_cast::cast(array, &DataType::Utf8)
             .map_err(|_| Error::Type(array.data_type().to_string()))?;
@@ -161,13 +219,13 @@ impl Table {
         Ok(segments)
     }
 
-    pub(super) fn duplicates(&self) -> u64 {
+    pub(crate) fn duplicates(&self) -> u64 {
         let columns: Vec<Vec<ArrayRef>> =
             self.columns.iter().map(|(_, array)| vec![Arc::clone(array)]).collect();
         quality::duplicate_rows(&columns).unwrap_or(0)
     }
 
-    pub(super) fn kind(&self, name: &str) -> Option<Kind> {
+    pub(crate) fn kind(&self, name: &str) -> Option<Kind> {
         column::kind_of(self.get(name)?.data_type()).ok()
     }
 }

@@ -97,3 +97,113 @@ fn reports_say_what_was_found_and_are_safe() {
     assert!(!page.contains("http"), "the page needs no network");
     serde_json::to_string(&outcome).unwrap();
 }
+
+#[test]
+fn several_columns_streams_and_groups_are_looked_at_by_name() {
+    let mut random = Random::new(8);
+    let mut side = |apart: f64, wrong: f64| {
+        let rows = 2000;
+        let x: Vec<f64> = (0..rows).map(|_| random.normal()).collect();
+        // Whatever the share of noise, the second column has the same distribution.
+        let y: Vec<f64> = x
+            .iter()
+            .map(|x| (1.0 - apart) * x + (1.0 - (1.0 - apart).powi(2)).sqrt() * random.normal())
+            .collect();
+        let label: Vec<f64> = (0..rows).map(|i| f64::from(i % 2)).collect();
+        let mut score = Vec::new();
+        for (row, label) in label.iter().enumerate() {
+            let mistaken = random.unit() < if row > 1000 { wrong } else { 0.1 };
+            score.push(if mistaken { 1.0 - label } else { *label } * 0.8 + 0.1);
+        }
+        let group = (0..rows).map(|i| Some(["a", "b", "c"][i as usize % 3]));
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("x", Arc::new(Float64Array::from(x))),
+            ("y", Arc::new(Float64Array::from(y))),
+            ("group", Arc::new(group.collect::<StringArray>())),
+            ("label", Arc::new(Float64Array::from(label))),
+            ("score", Arc::new(Float64Array::from(score))),
+        ];
+        RecordBatch::try_from_iter(columns).unwrap()
+    };
+    let (reference, same, apart) = (side(0.1, 0.1), side(0.1, 0.1), side(0.9, 0.5));
+    let monitor = Monitor::read(
+        "monitors:\n  - name: m\n    detectors: [psi, pca_reconstruction, domain_classifier, mmd, \
+         correlation_change, ddm, adwin]\n    every: 1000 rows\n    target: label\n    score: score\n    \
+         protected: group\n    value: {true_positive: 5, false_positive: -1}\n",
+    )
+    .unwrap()
+    .remove(0);
+    let quiet = monitor.run(std::slice::from_ref(&reference), &[same]).unwrap();
+    assert!(quiet.multivariate.iter().all(|one| !one.overall.drifted), "{:?}", quiet.multivariate);
+    assert!(quiet.correlations.is_empty());
+    let outcome = monitor.run(&[reference], &[apart]).unwrap();
+    let by_name = |name: &str| outcome.multivariate.iter().find(|m| m.detector == name).unwrap();
+    for name in ["pca_reconstruction", "domain_classifier", "mmd"] {
+        assert!(by_name(name).overall.drifted, "{name}: {:?}", by_name(name));
+        assert_eq!(by_name(name).windows.len(), 2);
+    }
+    let pair = &outcome.correlations[0];
+    assert_eq!((pair.left.as_str(), pair.right.as_str()), ("x", "y"));
+    assert!(pair.reference > 0.8 && pair.current < 0.3);
+    let mistakes = outcome.streams.iter().find(|stream| stream.detector == "ddm").unwrap();
+    assert!(mistakes.column == "mistakes" && mistakes.alarms[0].row > 1000, "{mistakes:?}");
+    let fairness = outcome.fairness.as_ref().unwrap();
+    assert_eq!(fairness.current.groups.len(), 3);
+    assert!(fairness.current.demographic_parity.unwrap() < 0.1);
+    let value = &outcome.performance.as_ref().unwrap().metrics[5];
+    assert!(value.name == "value" && value.points.last().unwrap().alert, "{value:?}");
+    assert!(value.points[0].realized.unwrap() > value.points[1].realized.unwrap());
+    let (text, page) = (crate::report::table(&outcome, false), crate::report::page(&outcome));
+    for words in ["columns together", "x and y", "row by row", "groups of group"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    for words in ["Columns together", "Changed correlations", "Row by row", "Groups of group"] {
+        assert!(page.contains(words), "{words}");
+    }
+    serde_json::to_string(&outcome).unwrap();
+}
+
+#[test]
+fn more_than_two_classes_have_a_score_each() {
+    let mut random = Random::new(9);
+    let names = ["card", "loan", "none"];
+    let mut side = |noise: f64| {
+        let rows = 3000;
+        let labels: Vec<usize> = (0..rows).map(|_| random.below(3)).collect();
+        let mut scores = vec![Vec::new(); 3];
+        let mut decisions = Vec::new();
+        for label in &labels {
+            let mut weights = [random.unit(), random.unit(), random.unit()];
+            weights[*label] += 1.5 - noise;
+            let sum: f64 = weights.iter().sum();
+            let best = (0..3).max_by(|i, j| weights[*i].total_cmp(&weights[*j])).unwrap();
+            decisions.push(Some(names[best]));
+            scores.iter_mut().zip(weights).for_each(|(scores, w)| scores.push(w / sum));
+        }
+        let labels = labels.iter().map(|label| Some(names[*label]));
+        let mut columns: Vec<(&str, ArrayRef)> = vec![
+            ("y_true", Arc::new(labels.collect::<StringArray>())),
+            ("y_pred", Arc::new(decisions.into_iter().collect::<StringArray>())),
+        ];
+        for (name, scores) in ["p_card", "p_loan", "p_none"].into_iter().zip(scores) {
+            columns.push((name, Arc::new(Float64Array::from(scores))));
+        }
+        RecordBatch::try_from_iter(columns).unwrap()
+    };
+    let (reference, current) = (side(0.5), side(1.3));
+    let text = "monitors:\n  - name: m\n    target: y_true\n    prediction: y_pred\n    \
+                scores: {card: p_card, loan: p_loan, none: p_none}\n";
+    let monitor = Monitor::read(text).unwrap().remove(0);
+    let outcome = monitor.run(&[reference], &[current]).unwrap();
+    let performance = outcome.performance.unwrap();
+    assert_eq!(performance.task, Task::Multiclass);
+    for metric in &performance.metrics {
+        let point = &metric.points[0];
+        assert!(point.alert && point.realized.unwrap() < metric.reference, "{metric:?}");
+        assert!(point.estimate.unwrap().value < metric.reference, "{metric:?}");
+    }
+    assert!(
+        Monitor::read(&text.replace("{card: p_card, loan: p_loan, none: p_none}", "{a: b}"))
+            .is_err()
+    );
+}

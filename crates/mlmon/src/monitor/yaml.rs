@@ -14,11 +14,19 @@
 //!     target: repaid
 //!     prediction: y_pred
 //!     score: y_pred_proba
+//!     value: {true_positive: 10, false_positive: -2, false_negative: -5, true_negative: 0}
+//!     protected: gender                     # groups whose rates are compared
+//!   - name: product-type                    # more than two classes: a score for each
+//!     detectors: [psi, pca_reconstruction, domain_classifier, correlation_change, adwin]
+//!     target: y_true
+//!     prediction: y_pred
+//!     scores: {card: y_pred_proba_card, loan: y_pred_proba_loan, none: y_pred_proba_none}
 //! ```
 
 use stdx::yaml::{self, Fields, Node, Problem, Value};
 
 use super::{Every, Monitor};
+use crate::performance::binary::Worth;
 use crate::profile::Binning;
 use crate::threshold::{Correction, Threshold};
 
@@ -66,6 +74,18 @@ fn monitor(node: &Node) -> Result<Monitor, Problem> {
     monitor.target = fields.text("target")?;
     monitor.prediction = fields.text("prediction")?;
     monitor.score = fields.text("score")?;
+    monitor.protected = fields.text("protected")?;
+    if let Some(scores) = fields.node("scores") {
+        let entries = scores.entries("a column for each class")?;
+        let class = |entry: &yaml::Entry| Ok((entry.key.clone(), entry.value.text()?));
+        monitor.scores = entries.iter().map(class).collect::<Result<_, Problem>>()?;
+        if monitor.scores.len() < 2 {
+            return Err(scores.problem("scores have two classes at least"));
+        }
+    }
+    if let Some(value) = fields.node("value") {
+        monitor.worth = Some(worth(value)?);
+    }
     fields.finish()?;
     Ok(monitor)
 }
@@ -83,6 +103,22 @@ fn binning(node: &Node) -> Result<Binning, Problem> {
             _ => Err(node.problem("bins are a number from 2 on, doane, values or a list of cuts")),
         },
     }
+}
+
+fn worth(node: &Node) -> Result<Worth, Problem> {
+    let mut fields = Fields::of(node, "value")?;
+    let mut cell = |name: &'static str| match fields.node(name) {
+        Some(number) => number.number(),
+        None => Ok(0.0),
+    };
+    let worth = Worth {
+        true_positive: cell("true_positive")?,
+        false_positive: cell("false_positive")?,
+        false_negative: cell("false_negative")?,
+        true_negative: cell("true_negative")?,
+    };
+    fields.finish()?;
+    Ok(worth)
 }
 
 fn threshold(node: &Node) -> Result<Threshold, Problem> {

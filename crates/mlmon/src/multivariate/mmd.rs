@@ -61,20 +61,21 @@ pub fn quadratic(reference: &[Vec<f64>], current: &[Vec<f64>]) -> Result<Measure
             kernel[j * size + i] = value;
         }
     }
+    let totals: Vec<f64> = kernel.chunks_exact(size).map(|row| row.iter().sum()).collect();
     let mut order: Vec<usize> = (0..size).collect();
-    let value = discrepancy(&kernel, &order, n);
+    let value = discrepancy(&kernel, &totals, &order, n);
     let mut random = Random::new(SEED);
     let mut beyond = 1.0;
     for _ in 0..PERMUTATIONS {
         random.shuffle(&mut order);
-        beyond += f64::from(u8::from(discrepancy(&kernel, &order, n) >= value));
+        beyond += f64::from(u8::from(discrepancy(&kernel, &totals, &order, n) >= value));
     }
     let probability = beyond / (PERMUTATIONS as f64 + 1.0);
     Ok(Measure::of_test(value, probability, value.max(0.0).sqrt()))
 }
 
 /// The unbiased estimate where the first `n` of the order are one side.
-fn discrepancy(kernel: &[f64], order: &[usize], n: usize) -> f64 {
+fn discrepancy(kernel: &[f64], totals: &[f64], order: &[usize], n: usize) -> f64 {
     let size = order.len();
     let m = size - n;
     let mut is_left = vec![0.0; size];
@@ -82,8 +83,7 @@ fn discrepancy(kernel: &[f64], order: &[usize], n: usize) -> f64 {
     let (mut inside_left, mut inside_right, mut across) = (0.0, 0.0, 0.0);
     for i in 0..size {
         let row = &kernel[i * size..(i + 1) * size];
-        let all: f64 = row.iter().sum();
-        let left: f64 = row.iter().zip(&is_left).map(|(k, is)| k * is).sum();
+        let (all, left) = (totals[i], dot(row, &is_left));
         if is_left[i] > 0.5 {
             inside_left += left - row[i];
             across += all - left;
@@ -93,6 +93,20 @@ fn discrepancy(kernel: &[f64], order: &[usize], n: usize) -> f64 {
     }
     let (n, m) = (n as f64, m as f64);
     inside_left / (n * (n - 1.0)) + inside_right / (m * (m - 1.0)) - 2.0 * across / (n * m)
+}
+
+/// In eight sums that do not wait for each other.
+fn dot(left: &[f64], right: &[f64]) -> f64 {
+    const LANES: usize = 8;
+    let mut sums = [0.0; LANES];
+    let (mine, theirs) = (left.chunks_exact(LANES), right.chunks_exact(LANES));
+    let rest = mine.remainder().iter().zip(theirs.remainder()).map(|(x, y)| x * y).sum::<f64>();
+    for (x, y) in mine.zip(theirs) {
+        for lane in 0..LANES {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    sums.iter().sum::<f64>() + rest
 }
 
 /// The linear-time form: pairs of rows, mean and standard error.

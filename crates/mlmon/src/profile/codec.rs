@@ -14,6 +14,8 @@ const MAGIC: &[u8; 4] = b"TFPR";
 const VERSION: u8 = 1;
 const NUMERIC: u8 = 0;
 const CATEGORIES: u8 = 1;
+/// More rows than this are no count of anything, and floats could not hold it.
+const ROWS_LIMIT: u64 = 1 << 53;
 /// A profile has no more bins, names or sketch bytes than this; more is not a profile of ours.
 const LENGTH_LIMIT: u64 = 1 << 24;
 
@@ -103,11 +105,24 @@ pub(super) fn decode(input: &[u8]) -> Result<Profile, Error> {
     profile.missing = reader.number()?;
     profile.nan = reader.number()?;
     profile.infinite = [reader.number()?, reader.number()?];
+    let counters = profile.counts.iter().chain(&profile.infinite);
+    let counters = counters.chain([&profile.missing, &profile.nan]);
+    let rows = counters.fold(0_u64, |sum, count| sum.saturating_add(*count));
+    if rows > ROWS_LIMIT {
+        return Err(bad("it counts more rows than there can be"));
+    }
     profile.moments = moments(&mut reader)?;
+    if profile.moments.count > ROWS_LIMIT {
+        return Err(bad("it counts more rows than there can be"));
+    }
     let length = reader.length()?;
     let mut unseen = BTreeMap::new();
     for _ in 0..length {
-        unseen.insert(reader.text()?, reader.number()?);
+        let (name, times) = (reader.text()?, reader.number()?);
+        if times > rows {
+            return Err(bad("a category has more rows than there are"));
+        }
+        unseen.insert(name, times);
     }
     profile.unseen = unseen;
     profile.sketches = sketches(&mut reader)?;

@@ -133,6 +133,11 @@ impl Edges {
                 }
             })?;
         }
+        Edges::from_counts(counts)
+    }
+
+    /// Edges of the most frequent of these names.
+    pub(crate) fn from_counts(counts: HashMap<Box<str>, u64>) -> Result<Edges, Error> {
         if counts.is_empty() {
             return Err(Error::Empty("the reference"));
         }

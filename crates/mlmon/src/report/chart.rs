@@ -26,7 +26,7 @@ pub(super) fn bars(bins: &[Bin]) -> String {
     const HEIGHT: f64 = 96.0;
     const STEP: f64 = 26.0;
     let most = bins.iter().map(|bin| bin.reference.max(bin.current)).fold(1e-9, f64::max);
-    let width = STEP * bins.len() as f64;
+    let width = STEP * (bins.len().max(8)) as f64;
     let mut svg = format!(
         "<svg class=\"bars\" viewBox=\"0 0 {width} {}\" role=\"img\" aria-label=\"distributions\">",
         HEIGHT + 4.0

@@ -1,10 +1,13 @@
 //! The outcome as one page that needs nothing else: no script, no font, no network; light and dark.
 
-use super::chart::{bars, escape, heatmap, series};
-use super::{rule, short};
-use crate::compare::ColumnReport;
-use crate::detector;
-use crate::monitor::{Outcome, Task};
+mod columns;
+mod rows;
+
+use super::chart::{escape, heatmap, series};
+use super::words;
+use super::{counted, short};
+use crate::monitor::{MetricSeries, Outcome, Task};
+use crate::{detector, multivariate, sequential};
 
 /// The page.
 pub fn page(outcome: &Outcome) -> String {
@@ -17,6 +20,7 @@ pub fn page(outcome: &Outcome) -> String {
     );
     summary(&mut html, outcome);
     performance(&mut html, outcome);
+    rows::fairness(&mut html, outcome);
     if !outcome.windows.is_empty() {
         html.push_str(
             "<h2>Drift over time</h2><p class=\"soft\">Each window of the current data against the \
@@ -39,7 +43,10 @@ pub fn page(outcome: &Outcome) -> String {
          </i>reference</span><span><i style=\"background:var(--now)\"></i>current</span>share of rows \
          per bin; bins are frozen from the reference</p>",
     );
-    outcome.overall.columns.iter().for_each(|one| column(&mut html, one));
+    outcome.overall.columns.iter().for_each(|one| columns::card(&mut html, one, outcome));
+    rows::together(&mut html, outcome);
+    rows::correlations(&mut html, outcome);
+    rows::streams(&mut html, outcome);
     glossary(&mut html, outcome);
     html.push_str("</main></body></html>\n");
     html
@@ -56,12 +63,13 @@ fn summary(html: &mut String, outcome: &Outcome) {
     let windows = outcome.windows.iter().filter(|part| part.report.drifted > 0).count();
     put!(
         html,
-        "<h1>{}</h1><p>{verdict} of {} compared; reference {} rows, current {} rows.</p>\
+        "<h1>{}</h1><p>{verdict} of {} compared; reference {} rows, current {} rows.</p>{}\
          <div class=\"tiles\"><div class=\"tile\"><span class=\"soft\">drifted columns</span><b>{} / {}</b></div>",
         escape(&outcome.name),
         report.compared,
-        report.rows.0,
-        report.rows.1,
+        counted(report.rows.0),
+        counted(report.rows.1),
+        story(outcome),
         report.drifted,
         report.compared,
     );
@@ -84,105 +92,69 @@ fn summary(html: &mut String, outcome: &Outcome) {
         html,
         "<div class=\"tile\"><span class=\"soft\">data-quality findings</span><b>{findings}</b></div>\
          <div class=\"tile\"><span class=\"soft\">duplicate rows</span><b>{}</b></div></div>",
-        outcome.duplicates
+        outcome.duplicates.map_or_else(|| "–".to_owned(), counted)
     );
-    for note in &outcome.notes {
-        put!(html, "<p class=\"soft\">{}</p>", escape(note));
+    if !outcome.notes.is_empty() {
+        html.push_str("<ul class=\"soft notes\">");
+        for note in &outcome.notes {
+            put!(html, "<li>{}</li>", escape(note));
+        }
+        html.push_str("</ul>");
     }
+}
+
+/// What happened, in sentences.
+fn story(outcome: &Outcome) -> String {
+    let sentences = words::story(outcome);
+    if sentences.is_empty() {
+        return String::new();
+    }
+    let items = sentences.iter().map(|sentence| format!("<li>{}</li>", escape(sentence)));
+    format!("<ul class=\"story\">{}</ul>", items.collect::<String>())
 }
 
 fn performance(html: &mut String, outcome: &Outcome) {
     let Some(performance) = &outcome.performance else { return };
-    let how = match performance.task {
+    put!(
+        html,
+        "<h2>Performance</h2><p class=\"soft\">{}</p><p class=\"soft\">Solid line: realised from \
+         labels. Dashed line and shade: estimated, ± 3 standard errors of a window of that size. Green \
+         area: mean ± 3 standard deviations over chunks of the reference; outside is an alert (red).</p>",
+        how(performance.task)
+    );
+    performance.metrics.iter().for_each(|one| metric(html, one));
+}
+
+fn how(task: Task) -> &'static str {
+    match task {
         Task::Binary => {
             "Where labels are missing, performance is estimated from calibrated scores (CBPE): the \
              score says how often such a row is positive, and expected counts follow. It assumes that \
              this dependence has not changed: pure concept drift does not show."
+        }
+        Task::Multiclass => {
+            "Means over the classes, each against the rest. Where labels are missing, performance is \
+             estimated from the calibrated scores of the classes (CBPE). It assumes that labels depend \
+             on scores as they did: pure concept drift does not show."
         }
         Task::Regression => {
             "Where labels are missing, performance is estimated by a model of the model's errors \
              (DLE), learned on the reference. It assumes that the dependence of labels on features \
              has not changed."
         }
-    };
-    put!(
-        html,
-        "<h2>Performance</h2><p class=\"soft\">{how}</p><p class=\"soft\">Solid line: realised from \
-         labels. Dashed line and shade: estimated, ± 3 standard errors of a window of that size. Green \
-         area: mean ± 3 standard deviations over chunks of the reference; outside is an alert (red).</p>"
-    );
-    for metric in &performance.metrics {
-        put!(
-            html,
-            "<div class=\"card wide\"><h3>{} <span class=\"soft\">reference {}</span></h3>{}</div>",
-            metric.name,
-            short(metric.reference),
-            series(metric)
-        );
     }
 }
 
-fn column(html: &mut String, column: &ColumnReport) {
-    let tag = if column.drifted {
-        "<span class=\"tag bad\">drifted</span>"
-    } else if !column.findings.is_empty() {
-        "<span class=\"tag warn\">look</span>"
-    } else {
-        ""
-    };
-    put!(html, "<section class=\"card\"><div><h3>{}{tag}</h3>", escape(&column.name));
-    if let Some([past, now]) = column.moments {
-        put!(
-            html,
-            "<p class=\"soft\">mean {} → {}, standard deviation {} → {}</p>",
-            short(past.0),
-            short(now.0),
-            short(past.1),
-            short(now.1)
-        );
-    }
-    if !column.measures.is_empty() {
-        html.push_str(
-            "<table class=\"measures\"><thead><tr><th>detector</th><th>value</th><th>effect</th>\
-             <th>p</th><th>alarm when</th></tr></thead><tbody>",
-        );
-        for one in &column.measures {
-            let class = if one.verdict.drifted { " class=\"bad\"" } else { "" };
-            let title = detector::find(one.detector).map_or(one.detector, |found| found.title);
-            put!(
-                html,
-                "<tr{class}><td>{title}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-                short(one.measure.value),
-                short(one.measure.effect),
-                short(one.measure.probability),
-                rule(one.verdict.rule)
-            );
-        }
-        html.push_str("</tbody></table>");
-    }
-    if !column.findings.is_empty() {
-        html.push_str("<ul>");
-        for finding in &column.findings {
-            put!(html, "<li class=\"warn\">{}</li>", escape(&finding.sentence()));
-        }
-        html.push_str("</ul>");
-    }
-    if let Some(error) = &column.error {
-        put!(html, "<p class=\"warn\">{}</p>", escape(error));
-    }
-    html.push_str("</div><div>");
-    if !column.bins.is_empty() {
-        html.push_str(&bars(&column.bins));
-        if let (Some(first), Some(last)) = (column.bins.first(), column.bins.last()) {
-            put!(
-                html,
-                "<p class=\"soft\" style=\"display:flex;justify-content:space-between\"><span>{}</span><span>{}</span></p>",
-                escape(&first.label),
-                escape(&last.label)
-            );
-        }
-    }
-    html.push_str("</div></section>");
+fn metric(html: &mut String, metric: &MetricSeries) {
+    let meaning = words::metric(metric.name);
+    put!(
+        html,
+        "<div class=\"card wide\"><h3>{} <span class=\"soft\">on the reference {}</span></h3>\
+         <p class=\"soft small\">{meaning}</p><div class=\"scroll\">{}</div></div>",
+        words::metric_title(metric.name),
+        short(metric.reference),
+        series(metric)
+    );
 }
 
 fn glossary(html: &mut String, outcome: &Outcome) {
@@ -194,22 +166,25 @@ fn glossary(html: &mut String, outcome: &Outcome) {
          <b>effect</b> is how large the difference is, whatever the number of rows; one too small to \
          matter is no alarm however sure it is.</p>",
     );
-    let mut used: Vec<&str> = Vec::new();
-    for column in &outcome.overall.columns {
-        for one in &column.measures {
-            if !used.contains(&one.detector) {
-                used.push(one.detector);
-            }
+    let mut used: Vec<(&str, String)> = Vec::new();
+    for one in outcome.overall.columns.iter().flat_map(|column| &column.measures) {
+        if let Some(found) = detector::find(one.detector)
+            && used.iter().all(|(title, _)| *title != found.title)
+        {
+            used.push((found.title, found.documentation()));
         }
     }
-    for name in used {
-        if let Some(found) = detector::find(name) {
-            put!(
-                html,
-                "<details><summary>{}</summary><pre>{}</pre></details>",
-                found.title,
-                escape(&found.documentation())
-            );
+    for one in &outcome.multivariate {
+        if let Some(found) = multivariate::ALL.iter().find(|known| known.name == one.detector) {
+            used.push((found.name, found.documentation()));
         }
+    }
+    for one in sequential::ALL {
+        if outcome.streams.iter().any(|stream| stream.detector == one.name) {
+            used.push((one.name, one.documentation()));
+        }
+    }
+    for (title, text) in used {
+        put!(html, "<details><summary>{title}</summary><pre>{}</pre></details>", escape(&text));
     }
 }

@@ -1,6 +1,6 @@
 //! The outcome as a table in the terminal: drifted columns first, with both distributions drawn small.
 
-use super::{leading, rule, short};
+use super::{chance, counted, leading, rule, short, words};
 use crate::compare::{Bin, ColumnReport};
 use crate::monitor::{Outcome, Part};
 
@@ -21,11 +21,7 @@ pub fn table(outcome: &Outcome, colour: bool) -> String {
         0 => paint("no drift", "32"),
         n => paint(&format!("{n} of {} columns drifted", report.compared), "31;1"),
     };
-    let (past, now) = report.rows;
-    line(
-        &mut out,
-        &format!("{}: {verdict}   reference {past} rows, current {now} rows", outcome.name),
-    );
+    line(&mut out, &format!("{}: {verdict}   {}", outcome.name, words::rows(report.rows)));
     line(&mut out, "");
     let head = format!(
         "  {:<8}{:<NAME_WIDTH$}{:<22}{:>10}{:>11}  {:<14}{:<14}{}",
@@ -51,8 +47,12 @@ pub fn table(outcome: &Outcome, colour: bool) -> String {
     parts(&mut out, "windows", &outcome.windows, &paint);
     parts(&mut out, "segments", &outcome.segments, &paint);
     performance(&mut out, outcome, &paint);
-    if outcome.duplicates > 0 {
-        line(&mut out, &format!("\n{} rows occur more than once", outcome.duplicates));
+    together(&mut out, outcome, &paint);
+    streams(&mut out, outcome, &paint);
+    fairness(&mut out, outcome);
+    if let Some(rows) = outcome.duplicates.filter(|rows| *rows > 0) {
+        let rows = counted(rows);
+        line(&mut out, &format!("\n{rows} rows occur more than once"));
     }
     for note in &outcome.notes {
         line(&mut out, &paint(&format!("note: {note}"), "2"));
@@ -72,7 +72,7 @@ fn row(column: &ColumnReport) -> String {
         "{name:<NAME_WIDTH$}{:<22}{:>10}{:>11}  {:<14}{:<14}{}",
         one.detector,
         short(one.measure.value),
-        short(one.measure.probability),
+        chance(one.measure.probability),
         rule(one.verdict.rule),
         sparkline(&column.bins, |bin| bin.reference),
         sparkline(&column.bins, |bin| bin.current),
@@ -157,5 +157,97 @@ fn performance(out: &mut String, outcome: &Outcome, paint: &impl Fn(&str, &str) 
             }
             line(out, &text);
         }
+    }
+}
+
+fn state(drifted: bool, paint: &impl Fn(&str, &str) -> String) -> String {
+    if drifted { paint("DRIFT   ", "31;1") } else { paint("ok      ", "32") }
+}
+
+fn together(out: &mut String, outcome: &Outcome, paint: &impl Fn(&str, &str) -> String) {
+    if !outcome.multivariate.is_empty() {
+        line(out, "\ncolumns together");
+    }
+    for one in &outcome.multivariate {
+        for part in std::iter::once(&one.overall).chain(&one.windows) {
+            let p = part.probability.map_or(String::new(), |p| format!("   p {}", chance(p)));
+            line(
+                out,
+                &format!(
+                    "  {}{:<NAME_WIDTH$}{:<22}{:>10}{p}",
+                    state(part.drifted, paint),
+                    one.detector,
+                    cut(&part.name),
+                    short(part.value)
+                ),
+            );
+        }
+    }
+    if !outcome.correlations.is_empty() {
+        line(out, "\nchanged correlations");
+    }
+    for pair in &outcome.correlations {
+        line(
+            out,
+            &format!(
+                "  {}{} and {}: {:.3} → {:.3}   p {}",
+                state(true, paint),
+                pair.left,
+                pair.right,
+                pair.reference,
+                pair.current,
+                chance(pair.probability)
+            ),
+        );
+    }
+}
+
+fn streams(out: &mut String, outcome: &Outcome, paint: &impl Fn(&str, &str) -> String) {
+    if !outcome.streams.is_empty() {
+        line(out, "\nrow by row");
+    }
+    for stream in &outcome.streams {
+        let first = stream.alarms.first().map_or(String::new(), |alarm| {
+            let at = alarm.at.as_ref().map_or(String::new(), |at| format!(" ({at})"));
+            format!(
+                "{} alarms, first at row {}{at}",
+                stream.alarms.len(),
+                counted(alarm.row as u64)
+            )
+        });
+        let drifted = !stream.alarms.is_empty();
+        let name = cut(&stream.column);
+        line(
+            out,
+            format!("  {}{name:<NAME_WIDTH$}{:<22}{first}", state(drifted, paint), stream.detector)
+                .trim_end(),
+        );
+    }
+}
+
+fn fairness(out: &mut String, outcome: &Outcome) {
+    let Some(fairness) = &outcome.fairness else { return };
+    line(out, &format!("\ngroups of {}", fairness.column));
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "–".to_owned(), short);
+    for group in &fairness.current.groups {
+        line(
+            out,
+            &format!(
+                "  {:<NAME_WIDTH$}{:>9} rows  selected {:<9} found {:<9} false alarms {}",
+                cut(&group.name),
+                group.rows,
+                rate(group.selection),
+                rate(group.recall),
+                rate(group.false_positive_rate)
+            ),
+        );
+    }
+    let (past, now) = (&fairness.reference, &fairness.current);
+    for (name, before, after) in [
+        ("demographic parity", past.demographic_parity, now.demographic_parity),
+        ("equal opportunity", past.equal_opportunity, now.equal_opportunity),
+        ("equalised odds", past.equalised_odds, now.equalised_odds),
+    ] {
+        line(out, &format!("  {name:<20} {} → {}", rate(before), rate(after)));
     }
 }

@@ -4,24 +4,35 @@
 //! the verdict: 0 nothing of what `--fail-on` names, 3 something, 1 it could not be done.
 
 mod delta;
+mod labels;
+mod progress;
 mod read;
 mod source;
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use arrow::array::RecordBatch;
 use clap::ValueEnum;
 use mlmon::monitor::{Every, Monitor, Outcome};
+use mlmon::performance::binary::Worth;
 use mlmon::profile::Binning;
 use mlmon::threshold::{Correction, Threshold};
 
 use crate::command::print;
+use labels::{Joined, Labels};
+use progress::Progress;
+use read::Table;
+use source::Source;
 
+/// Memory that rows in one piece need, of the memory that they have as files: once as they are read and
+/// once put together.
+const COPIES: u64 = 2;
 /// What a verdict of drift ends the program with.
 const FOUND: u8 = 3;
+/// What an interruption ends it with, as shells expect.
+const INTERRUPTED: u8 = 130;
 
 /// Arguments of `trefoil drift`.
 #[derive(Debug, clap::Args)]
@@ -42,7 +53,7 @@ pub(crate) struct Args {
     /// Compare these columns only.
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     columns: Vec<String>,
-    /// Detectors; `all` for all. See `--list`.
+    /// Detectors; `all` for all that look at a column. See `--list`.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     detector: Vec<String>,
     /// Bins of numeric columns: a number of quantiles, `doane` or `values`.
@@ -72,6 +83,20 @@ pub(crate) struct Args {
     /// The column of the positive class's score.
     #[arg(long, value_name = "COLUMN")]
     score: Option<String>,
+    /// Of more than two classes, the column of each one's score.
+    #[arg(long, value_name = "CLASS=COLUMN", value_delimiter = ',', value_parser = pair)]
+    scores: Vec<(String, String)>,
+    /// What decisions are worth: true positives, false positives, false negatives, true negatives.
+    #[arg(long, value_name = "TP,FP,FN,TN", value_delimiter = ',', num_args = 4)]
+    #[arg(allow_negative_numbers = true)]
+    value: Vec<f64>,
+    /// A column of groups of people, whose rates are compared.
+    #[arg(long, value_name = "COLUMN")]
+    protected: Option<String>,
+    /// Read tables that need more memory than this in pieces: counters are exact then, what needs
+    /// values is from a sample of 100,000 rows. 0 reads any table so.
+    #[arg(long, default_value = "2GiB", value_name = "SIZE", value_parser = crate::config::bytes)]
+    memory: usize,
     /// A file of monitors; the options above are then not looked at.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -119,34 +144,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         None => vec![monitor(&args)?],
     };
-    let work = async {
-        let reference = source::open(reference).await?;
-        let current = source::open(current).await?;
-        let labels = match &args.labels {
-            Some(labels) => Some(source::open(labels).await?),
-            None => None,
-        };
-        let id = args.id.clone();
-        let progress = Progress::new();
-        let job = move || {
-            let reference = read::all(&reference, &|file| progress.say(file))?;
-            let mut current = read::all(&current, &|file| progress.say(file))?;
-            if let (Some(labels), Some(id)) = (&labels, &id) {
-                let labels = read::all(labels, &|file| progress.say(file))?;
-                current = read::join(&current, &labels, id)?;
-            }
-            progress.say("comparing");
-            let outcome = compare(&monitors, &reference, &current);
-            progress.end();
-            outcome
-        };
-        tokio::task::spawn_blocking(job).await.context("the comparison stopped")?
-    };
+    let scratch = tempfile::Builder::new().prefix("trefoil-drift-").tempdir()?;
+    let progress = Progress::new();
     let outcomes = tokio::select! {
-        outcomes = work => outcomes?,
+        outcomes = outcomes(&args, (reference, current), monitors, scratch.path(), &progress) => {
+            progress.end();
+            outcomes?
+        }
         _ = tokio::signal::ctrl_c() => {
-            // Nothing was written yet; a thread that still reads ends with the process.
-            return Ok(ExitCode::from(130));
+            // Nothing was written yet, and the thread that reads ends with the process.
+            progress.end();
+            return Ok(ExitCode::from(INTERRUPTED));
         }
     };
     write(&args, &outcomes)?;
@@ -154,15 +162,125 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if failed { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
 }
 
-fn compare(
-    monitors: &[Monitor],
-    reference: &[RecordBatch],
-    current: &[RecordBatch],
+async fn outcomes(
+    args: &Args,
+    (reference, current): (&str, &str),
+    monitors: Vec<Monitor>,
+    scratch: &Path,
+    progress: &Progress,
 ) -> anyhow::Result<Vec<Outcome>> {
-    let run = |monitor: &Monitor| {
-        monitor.run(reference, current).with_context(|| format!("monitor {}", monitor.name))
+    let job = Job {
+        reference: source::open(reference, scratch, progress).await?,
+        current: source::open(current, scratch, progress).await?,
+        labels: match (&args.labels, &args.id) {
+            (Some(labels), Some(id)) => {
+                Some((source::open(labels, scratch, progress).await?, id.clone()))
+            }
+            _ => None,
+        },
+        monitors,
+        memory: args.memory as u64,
+        progress: progress.clone(),
     };
-    monitors.iter().map(run).collect()
+    let (done, outcome) = tokio::sync::oneshot::channel();
+    // A thread of its own: the runtime would wait for one of its pool when somebody interrupts.
+    std::thread::Builder::new()
+        .name("drift".to_owned())
+        .spawn(move || drop(done.send(job.run())))
+        .context("cannot start a thread")?;
+    outcome.await.context("the comparison stopped")?
+}
+
+/// The work, once it is known where the files are.
+struct Job {
+    reference: Source,
+    current: Source,
+    labels: Option<(Source, String)>,
+    monitors: Vec<Monitor>,
+    memory: u64,
+    progress: Progress,
+}
+
+impl Job {
+    fn run(&self) -> anyhow::Result<Vec<Outcome>> {
+        let mut thorough = false;
+        loop {
+            let open = |source: &Source| Table::open(source, &self.progress, thorough);
+            let (reference, current) = (open(&self.reference)?, open(&self.current)?);
+            match self.compare(&reference, &current) {
+                Ok(outcomes) => return Ok(outcomes),
+                // The types of text files held for their first rows only: now all rows are asked.
+                Err(_) if !thorough && (reference.misread() || current.misread()) => {
+                    thorough = true;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn compare(&self, reference: &Table, current: &Table) -> anyhow::Result<Vec<Outcome>> {
+        let labels = match &self.labels {
+            Some((labels, id)) => {
+                let table = Table::open(labels, &self.progress, true)?;
+                Some(Labels::of(&table.all()?, id)?)
+            }
+            None => None,
+        };
+        let weight = reference.weight().saturating_add(current.weight());
+        let outcomes = if weight.saturating_mul(COPIES) > self.memory {
+            self.stream(reference, current, labels.as_ref())?
+        } else {
+            self.whole(reference, current, labels.as_ref())?
+        };
+        if outcomes.iter().any(|outcome| outcome.overall.rows.0.min(outcome.overall.rows.1) == 0) {
+            let empty = [&self.reference, &self.current];
+            let names: Vec<&str> = empty.iter().map(|source| source.name.as_str()).collect();
+            bail!("no rows in {}", names.join(" or "));
+        }
+        Ok(outcomes)
+    }
+
+    fn whole(
+        &self,
+        reference: &Table,
+        current: &Table,
+        labels: Option<&Labels>,
+    ) -> anyhow::Result<Vec<Outcome>> {
+        self.progress.begin(reference.bytes() + current.bytes());
+        let reference = reference.all()?;
+        let mut current = current.all()?;
+        if let Some(labels) = labels {
+            let joined = current.iter().map(|batch| labels.join(batch));
+            current = joined.collect::<anyhow::Result<_>>()?;
+        }
+        self.progress.say("comparing");
+        self.each(|monitor| monitor.run(&reference, &current))
+    }
+
+    fn stream(
+        &self,
+        reference: &Table,
+        current: &Table,
+        labels: Option<&Labels>,
+    ) -> anyhow::Result<Vec<Outcome>> {
+        self.each(|monitor| {
+            let again = u64::from(monitor.target.is_some() || monitor.protected.is_some());
+            self.progress.begin((2 + again) * reference.bytes() + (1 + again) * current.bytes());
+            match labels {
+                Some(labels) => monitor.stream(reference, &Joined { table: current, labels }),
+                None => monitor.stream(reference, current),
+            }
+        })
+    }
+
+    fn each(
+        &self,
+        run: impl Fn(&Monitor) -> Result<Outcome, mlmon::Error>,
+    ) -> anyhow::Result<Vec<Outcome>> {
+        let run =
+            |monitor: &Monitor| run(monitor).with_context(|| format!("monitor {}", monitor.name));
+        self.monitors.iter().map(run).collect()
+    }
 }
 
 fn write(args: &Args, outcomes: &[Outcome]) -> anyhow::Result<()> {
@@ -228,41 +346,44 @@ fn monitor(args: &Args) -> anyhow::Result<Monitor> {
         target: args.target.clone(),
         prediction: args.prediction.clone(),
         score: args.score.clone(),
+        scores: args.scores.clone(),
+        worth: match args.value[..] {
+            [true_positive, false_positive, false_negative, true_negative] => {
+                Some(Worth { true_positive, false_positive, false_negative, true_negative })
+            }
+            _ => None,
+        },
+        protected: args.protected.clone(),
     })
+}
+
+/// `class=column`.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (class, column) = text.split_once('=').ok_or("write class=column")?;
+    Ok((class.to_owned(), column.to_owned()))
 }
 
 fn list() -> String {
     let mut text = String::new();
-    for detector in mlmon::detector::ALL {
-        text.push_str(detector.name);
-        for line in detector.documentation().lines() {
-            text.push_str("\n    ");
-            text.push_str(line);
-        }
+    let mut family = |title: &str, entries: Vec<(&str, String)>| {
+        text.push_str(title);
         text.push_str("\n\n");
-    }
-    text
-}
-
-/// One line on a terminal that says what is being read; nothing elsewhere.
-#[derive(Debug)]
-struct Progress {
-    shown: bool,
-}
-
-impl Progress {
-    fn new() -> Progress {
-        Progress { shown: std::io::stderr().is_terminal() }
-    }
-
-    fn say(&self, what: &str) {
-        if self.shown {
-            use std::io::Write as _;
-            drop(write!(std::io::stderr().lock(), "\r\x1b[K{what}"));
+        for (name, documentation) in entries {
+            text.push_str(name);
+            for line in documentation.lines() {
+                text.push_str("\n    ");
+                text.push_str(line);
+            }
+            text.push_str("\n\n");
         }
-    }
-
-    fn end(&self) {
-        self.say("");
-    }
+    };
+    let columns = mlmon::detector::ALL.iter().map(|one| (one.name, one.documentation()));
+    family("COLUMN BY COLUMN", columns.collect());
+    let mut together: Vec<(&str, String)> =
+        mlmon::multivariate::ALL.iter().map(|one| (one.name, one.documentation())).collect();
+    together.push((mlmon::monitor::CORRELATION, mlmon::quality::CORRELATION_TEXT.to_owned()));
+    family("COLUMNS TOGETHER", together);
+    let streams = mlmon::sequential::ALL.iter().map(|one| (one.name, one.documentation()));
+    family("ROW BY ROW", streams.collect());
+    text
 }

@@ -220,7 +220,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// `64MiB`, `1.5 GiB`, `100kB`, `4096`.
-fn bytes(text: &str) -> Result<usize, String> {
+pub(crate) fn bytes(text: &str) -> Result<usize, String> {
     const UNITS: &[(&str, f64)] = &[
         ("", 1.0),
         ("b", 1.0),

@@ -13,41 +13,57 @@ anywhere. While a call computes, other threads run: do not write to its arrays m
 from __future__ import annotations
 
 import os
-from typing import Any, List, Optional, Sequence, Union
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 
 from trefoil import _frames, _native
 from trefoil._native import __version__
 from trefoil._results import (
+    Alarm,
     Band,
     Bin,
     Column,
+    Correlation,
     Detector,
     Estimate,
+    Group,
+    Groups,
     Measure,
     Metric,
+    Multivariate,
     Outcome,
     Part,
     Performance,
     Point,
+    Rates,
     Report,
+    Stream,
+    Together,
 )
 from trefoil._streams import Profile, Sequential, sequential_detectors
 
 __all__ = [
+    "Alarm",
     "Band",
     "Bin",
     "Column",
+    "Correlation",
     "Detector",
     "Estimate",
+    "Group",
+    "Groups",
     "Measure",
     "Metric",
+    "Multivariate",
     "Outcome",
     "Part",
     "Performance",
     "Point",
     "Profile",
+    "Rates",
     "Report",
     "Sequential",
+    "Stream",
+    "Together",
     "__version__",
     "detectors",
     "drift",
@@ -74,12 +90,16 @@ def drift(
     target: Optional[str] = None,
     prediction: Optional[str] = None,
     score: Optional[str] = None,
+    scores: Optional[Mapping[str, str]] = None,
+    value: Optional[Mapping[str, float]] = None,
+    protected: Optional[str] = None,
     name: str = "drift",
 ) -> Outcome:
     """Compares what things are like with what they were like.
 
     columns:    these only; all but times and row numbers where none are named
-    detectors:  names, or "all"; "psi" where none are (see `trefoil.detectors()`)
+    detectors:  names, or "all" for all that look at one column; "psi" where none are. Those of several
+                columns and those that go row by row are taken as well (see `trefoil.detectors()`)
     bins:       quantiles of the reference, "doane", "values", or a list of cuts
     alpha:      chance of any false alarm a window, all columns together
     correction: how that is shared: "holm", "bonferroni", "false_discovery", "none"
@@ -89,6 +109,9 @@ def drift(
     every:      windows: "1d", "1h", "5000 rows", or a number of rows
     target, prediction, score: labels, decisions and scores: performance, realised where labels are
                 and estimated where they are not
+    scores:     of more than two classes, {class: column of its score}; `prediction` is then a class
+    value:      what a decision is worth: {"true_positive": 10, "false_positive": -2, ...}
+    protected:  a column of groups of people, whose rates are compared
 
     Raises ValueError for options that make no sense, TypeError for columns that cannot be compared.
     """
@@ -106,6 +129,9 @@ def drift(
         "target": target,
         "prediction": prediction,
         "score": score,
+        "scores": [(str(key), column) for key, column in (scores or {}).items()],
+        "value": _worth(value),
+        "protected": protected,
     }
     before = _frames.table(reference, "the reference")
     now = _frames.table(current, "the current data")
@@ -124,8 +150,20 @@ def monitors(reference: Any, current: Any, config: Union[str, "os.PathLike[str]"
 
 
 def detectors() -> List[Detector]:
-    """The two-sample detectors, each with what it is for and what not."""
+    """The detectors that `drift` takes, each with what it is for and what not."""
     return [Detector(*entry) for entry in _native.detectors()]
+
+
+_DECISIONS = ("true_positive", "false_positive", "false_negative", "true_negative")
+
+
+def _worth(value: Optional[Mapping[str, float]]) -> Optional[Dict[str, float]]:
+    if value is None:
+        return None
+    for key in value:
+        if key not in _DECISIONS:
+            raise ValueError(f"no decision is called {key!r}; there are {', '.join(_DECISIONS)}")
+    return {key: float(value.get(key, 0.0)) for key in _DECISIONS}
 
 
 def _names(what: str, names: Union[str, Sequence[str], None]) -> List[str]:

@@ -11,10 +11,12 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 @dataclass(frozen=True)
 class Detector:
-    """A two-sample detector."""
+    """A detector."""
 
     name: str
     title: str
+    #: "column", "columns together" or "row by row".
+    kind: str
     documentation: str
 
 
@@ -151,6 +153,85 @@ class Performance:
         raise KeyError(f"{metric} was not measured")
 
 
+@dataclass(frozen=True)
+class Together:
+    """What a detector of several columns says of some rows."""
+
+    name: str
+    value: float
+    probability: Optional[float]
+    drifted: bool
+
+
+@dataclass(frozen=True)
+class Multivariate:
+    """A detector of several columns: all rows, and window by window."""
+
+    detector: str
+    overall: Together
+    band: Optional[Band]
+    windows: Tuple[Together, ...]
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Two columns whose correlation has changed."""
+
+    left: str
+    right: str
+    reference: float
+    current: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A row, in the order of time, at which a sequential detector alarmed."""
+
+    row: int
+    at: Optional[str]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What a sequential detector says of a column, or of the model's mistakes."""
+
+    detector: str
+    column: str
+    rows: int
+    alarms: Tuple[Alarm, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rates of one group of people."""
+
+    name: str
+    rows: int
+    selection: Optional[float]
+    recall: Optional[float]
+    false_positive_rate: Optional[float]
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Rates of all groups, and how far they lie apart."""
+
+    groups: Tuple[Group, ...]
+    demographic_parity: Optional[float]
+    equal_opportunity: Optional[float]
+    equalised_odds: Optional[float]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Fairness before and now."""
+
+    column: str
+    reference: Rates
+    current: Rates
+
+
 class Outcome:
     """Everything that was found. In a notebook it shows the report; `print` gives the table."""
 
@@ -159,8 +240,12 @@ class Outcome:
     windows: Tuple[Part, ...]
     segments: Tuple[Part, ...]
     performance: Optional[Performance]
-    #: Rows of the current data that occur more than once.
-    duplicates: int
+    multivariate: Tuple[Multivariate, ...]
+    correlations: Tuple[Correlation, ...]
+    streams: Tuple[Stream, ...]
+    fairness: Optional[Groups]
+    #: Rows of the current data that occur before; None where they were not looked for.
+    duplicates: Optional[int]
     #: What was left out, and why.
     notes: Tuple[str, ...]
 
@@ -173,12 +258,19 @@ class Outcome:
         self.windows = tuple(_part(part) for part in self._dict["windows"])
         self.segments = tuple(_part(part) for part in self._dict["segments"])
         self.performance = _performance(self._dict["performance"])
+        self.multivariate = tuple(_multivariate(one) for one in self._dict["multivariate"])
+        self.correlations = tuple(Correlation(**one) for one in self._dict["correlations"])
+        self.streams = tuple(
+            Stream(**{**one, "alarms": tuple(Alarm(**alarm) for alarm in one["alarms"])})
+            for one in self._dict["streams"]
+        )
+        self.fairness = _groups(self._dict["fairness"])
         self.duplicates = self._dict["duplicates"]
         self.notes = tuple(self._dict["notes"])
 
     @property
     def drifted(self) -> bool:
-        """Whether any column drifted: overall, or in any window."""
+        """Whether anything drifted: a column overall or in any window, columns together, a stream."""
         return self._found.drifted()
 
     @property
@@ -282,3 +374,23 @@ def _performance(raw: Optional[Dict[str, Any]]) -> Optional[Performance]:
         band = Band(**one["band"])
         metrics.append(Metric(one["name"], band, _number(one["reference"]), tuple(points)))
     return Performance(raw["task"], tuple(metrics))
+
+
+def _together(raw: Dict[str, Any]) -> Together:
+    return Together(**{**raw, "value": _number(raw["value"])})
+
+
+def _multivariate(raw: Dict[str, Any]) -> Multivariate:
+    windows = tuple(_together(window) for window in raw["windows"])
+    band = raw["band"] and Band(**raw["band"])
+    return Multivariate(raw["detector"], _together(raw["overall"]), band, windows)
+
+
+def _groups(raw: Optional[Dict[str, Any]]) -> Optional[Groups]:
+    if raw is None:
+        return None
+
+    def rates(side: Dict[str, Any]) -> Rates:
+        return Rates(**{**side, "groups": tuple(Group(**group) for group in side["groups"])})
+
+    return Groups(raw["column"], rates(raw["reference"]), rates(raw["current"]))

@@ -1,19 +1,26 @@
-//! Files as Arrow batches of one schema.
+//! Files as Arrow batches of one schema, read as often as somebody asks, a batch at a time.
 
+use std::cell::Cell;
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek};
+use std::io::{BufReader, Read};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use arrow::array::{ArrayRef, AsArray as _, RecordBatch, UInt32Array};
-use arrow::datatypes::{DataType, Schema};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::source::{Piece, Source};
+use super::progress::Progress;
+use super::source::Source;
 
-const BATCH_ROWS: usize = 65_536;
-/// Rows of a text file that its types are inferred from.
+/// Rows read at once.
+const BATCH_ROWS: usize = 32_768;
+/// Rows of a text file that its types are inferred from, unless they turn out to be wrong.
 const INFER_ROWS: usize = 10_000;
+/// Bytes a text of a Parquet file is taken to need in memory beside its letters.
+const TEXT_BYTES: u64 = 16;
 
 /// File formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,154 +50,299 @@ impl Format {
     }
 }
 
-/// All rows of a table. Files whose schemas differ in order are put into the first one's order.
-pub(super) fn all(source: &Source, say: &dyn Fn(&str)) -> anyhow::Result<Vec<RecordBatch>> {
-    let mut batches: Vec<RecordBatch> = Vec::new();
-    for piece in &source.files {
-        let name = piece.name();
-        say(&format!("reading {name}"));
-        let format = Format::of(&name)
-            .with_context(|| format!("{name}: not .parquet, .csv, .tsv, .ndjson or .arrow"))?;
-        let read = match piece {
-            Piece::Local(path) => {
-                let open = || File::open(path).with_context(|| format!("cannot open {name}"));
-                match format {
-                    Format::Parquet => parquet(open()?),
-                    _ => text_or_ipc(format, || Ok(BufReader::new(open()?))),
-                }
-            }
-            Piece::Fetched(_, bytes) => match format {
-                Format::Parquet => parquet(bytes.clone()),
-                _ => text_or_ipc(format, || Ok(Cursor::new(bytes.clone()))),
-            },
-        };
-        let read = read.with_context(|| format!("cannot read {name}"))?;
-        for batch in read {
-            let batch = match batches.first() {
-                Some(first) => aligned(&batch, &first.schema())
-                    .with_context(|| format!("{name} does not fit {}", source.name))?,
-                None => batch,
-            };
-            batches.push(batch);
-        }
-    }
-    if batches.iter().all(|batch| batch.num_rows() == 0) {
-        bail!("{}: no rows", source.name);
-    }
-    Ok(batches)
+/// A table of files.
+#[derive(Debug)]
+pub(super) struct Table {
+    name: String,
+    files: Vec<Part>,
+    schema: SchemaRef,
+    progress: Progress,
+    /// Whether a value did not have the type that was inferred from the beginning of its file.
+    misread: Cell<bool>,
 }
 
-fn parquet<R: parquet::file::reader::ChunkReader + 'static>(
-    reader: R,
-) -> anyhow::Result<Vec<RecordBatch>> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(reader)?;
-    let reader = builder.with_batch_size(BATCH_ROWS).build()?;
-    Ok(reader.collect::<Result<Vec<_>, _>>()?)
-}
-
-fn text_or_ipc<R: Read + Seek + std::io::BufRead>(
+/// One file.
+#[derive(Debug)]
+struct Part {
+    name: String,
+    path: std::path::PathBuf,
     format: Format,
-    open: impl Fn() -> anyhow::Result<R>,
-) -> anyhow::Result<Vec<RecordBatch>> {
-    match format {
-        Format::Csv(separator) => {
-            let format =
-                arrow_csv::reader::Format::default().with_header(true).with_delimiter(separator);
-            let (schema, _) = format.infer_schema(open()?, Some(INFER_ROWS))?;
-            let schema = Arc::new(lenient(&schema));
-            let build = |schema: Arc<Schema>| -> anyhow::Result<Vec<RecordBatch>> {
-                let reader = arrow_csv::ReaderBuilder::new(schema)
-                    .with_format(format.clone())
-                    .with_batch_size(BATCH_ROWS)
-                    .build(open()?)?;
-                Ok(reader.collect::<Result<Vec<_>, _>>()?)
-            };
-            // Types inferred from the beginning may not hold further on: then all rows are asked.
-            build(schema).or_else(|_| {
-                let (schema, _) = format.infer_schema(open()?, None)?;
-                build(Arc::new(lenient(&schema)))
-            })
+    schema: SchemaRef,
+    /// On disk.
+    bytes: u64,
+    /// In memory, about.
+    weight: u64,
+}
+
+impl Table {
+    /// Looks at the files: their columns and how much they hold. Of text files the first rows say the
+    /// types, or all rows with `thorough`.
+    pub(super) fn open(
+        source: &Source,
+        progress: &Progress,
+        thorough: bool,
+    ) -> anyhow::Result<Table> {
+        let part = |file: &super::source::File| {
+            progress.say(&file.name);
+            Part::open(file, thorough).with_context(|| format!("cannot read {}", file.name))
+        };
+        let files = source.files.iter().map(part).collect::<anyhow::Result<Vec<Part>>>()?;
+        let schema = Arc::new(unified(files.iter().map(|part| &part.schema)));
+        Ok(Table {
+            name: source.name.clone(),
+            files,
+            schema,
+            progress: progress.clone(),
+            misread: Cell::new(false),
+        })
+    }
+
+    /// Bytes on disk.
+    pub(super) fn bytes(&self) -> u64 {
+        self.files.iter().map(|part| part.bytes).sum()
+    }
+
+    /// Bytes in memory, about.
+    pub(super) fn weight(&self) -> u64 {
+        self.files.iter().map(|part| part.weight).sum()
+    }
+
+    /// Whether reading failed because types were inferred from too few rows.
+    pub(super) fn misread(&self) -> bool {
+        self.misread.get()
+    }
+
+    /// All rows.
+    pub(super) fn all(&self) -> anyhow::Result<Vec<RecordBatch>> {
+        let mut batches = Vec::new();
+        let columns: Vec<String> = self.schema.fields().iter().map(|f| f.name().clone()).collect();
+        self.read(&columns, &mut |batch| {
+            batches.push(batch);
+            Ok(())
+        })?;
+        if batches.iter().all(|batch: &RecordBatch| batch.num_rows() == 0) {
+            bail!("{}: no rows", self.name);
         }
-        Format::Ndjson => {
-            let (schema, _) = arrow_json::reader::infer_json_schema(open()?, Some(INFER_ROWS))?;
-            let reader = arrow_json::ReaderBuilder::new(Arc::new(schema))
-                .with_batch_size(BATCH_ROWS)
-                .build(open()?)?;
-            Ok(reader.collect::<Result<Vec<_>, _>>()?)
+        Ok(batches)
+    }
+
+    fn read(
+        &self,
+        columns: &[String],
+        take: &mut dyn FnMut(RecordBatch) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let fields: Vec<Field> = columns
+            .iter()
+            .filter_map(|name| self.schema.field_with_name(name).ok())
+            .map(|field| field.clone().with_nullable(true))
+            .collect();
+        let schema = Arc::new(Schema::new(fields));
+        for part in &self.files {
+            self.progress.say(&part.name);
+            let failed = |error: anyhow::Error| error.context(format!("cannot read {}", part.name));
+            let batches = part.batches(&schema, &self.progress).map_err(failed)?;
+            for batch in batches {
+                if batch.is_err() && matches!(part.format, Format::Csv(_) | Format::Ndjson) {
+                    self.misread.set(true);
+                }
+                let batch = aligned(&batch.map_err(failed)?, &schema).map_err(failed)?;
+                take(batch)?;
+            }
         }
-        Format::Ipc => {
-            let reader = arrow_ipc::reader::FileReader::try_new(open()?, None)?;
-            Ok(reader.collect::<Result<Vec<_>, _>>()?)
-        }
-        Format::Parquet => bail!("Parquet is read elsewhere"),
+        Ok(())
     }
 }
 
-/// Integers that a sample shows may be fractions later; as numbers they are the same.
+impl mlmon::stream::Rows for Table {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn each(
+        &self,
+        columns: &[String],
+        take: &mut dyn FnMut(&RecordBatch) -> Result<(), mlmon::Error>,
+    ) -> Result<(), mlmon::Error> {
+        self.read(columns, &mut |batch| Ok(take(&batch)?)).map_err(|error| {
+            match error.downcast::<mlmon::Error>() {
+                Ok(theirs) => theirs,
+                Err(ours) => mlmon::Error::Read(format!("{ours:#}")),
+            }
+        })
+    }
+}
+
+type Batches = Box<dyn Iterator<Item = anyhow::Result<RecordBatch>>>;
+
+impl Part {
+    fn open(file: &super::source::File, thorough: bool) -> anyhow::Result<Part> {
+        let format =
+            Format::of(&file.name).context("not .parquet, .csv, .tsv, .ndjson or .arrow")?;
+        let opened = File::open(&file.path)?;
+        let bytes = opened.metadata()?.len();
+        let rows = (!thorough).then_some(INFER_ROWS);
+        let (schema, weight) = match format {
+            Format::Parquet => {
+                let builder = ParquetRecordBatchReaderBuilder::try_new(opened)?;
+                let weight = weight(&builder);
+                (builder.schema().as_ref().clone(), weight)
+            }
+            Format::Csv(separator) => {
+                let (schema, _) = csv(separator).infer_schema(BufReader::new(opened), rows)?;
+                (lenient(&schema), bytes)
+            }
+            Format::Ndjson => {
+                let reader = BufReader::new(opened);
+                (arrow_json::reader::infer_json_schema(reader, rows)?.0, bytes)
+            }
+            Format::Ipc => {
+                let reader = arrow_ipc::reader::FileReader::try_new(BufReader::new(opened), None)?;
+                (reader.schema().as_ref().clone(), bytes)
+            }
+        };
+        Ok(Part {
+            name: file.name.clone(),
+            path: file.path.clone(),
+            format,
+            schema: Arc::new(schema),
+            bytes,
+            weight,
+        })
+    }
+
+    /// The rows with these columns, or fewer where the file does not have all, in its own order.
+    fn batches(&self, wanted: &Schema, progress: &Progress) -> anyhow::Result<Batches> {
+        let has = |field: &Arc<Field>| wanted.field_with_name(field.name()).is_ok();
+        let places: Vec<usize> = self
+            .schema
+            .fields()
+            .iter()
+            .enumerate()
+            .filter_map(|(place, field)| has(field).then_some(place))
+            .collect();
+        let counted = |path: &Path| -> anyhow::Result<BufReader<Counted>> {
+            let file = File::open(path)?;
+            Ok(BufReader::with_capacity(1 << 20, Counted { file, progress: progress.clone() }))
+        };
+        Ok(match self.format {
+            Format::Parquet => {
+                let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&self.path)?)?;
+                let rows = builder.metadata().file_metadata().num_rows().max(1);
+                let mask = ProjectionMask::roots(builder.parquet_schema(), places);
+                let reader = builder.with_batch_size(BATCH_ROWS).with_projection(mask).build()?;
+                let (bytes, progress) = (self.bytes as f64, progress.clone());
+                Box::new(reader.map(move |batch| {
+                    let batch = batch?;
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "a share of a file"
+                    )]
+                    progress.done((bytes * batch.num_rows() as f64 / rows as f64) as u64);
+                    Ok(batch)
+                }))
+            }
+            Format::Csv(separator) => {
+                let builder = arrow_csv::ReaderBuilder::new(Arc::clone(&self.schema));
+                let builder = builder.with_format(csv(separator)).with_batch_size(BATCH_ROWS);
+                let reader =
+                    builder.with_projection(places).build_buffered(counted(&self.path)?)?;
+                Box::new(reader.map(|batch| Ok(batch?)))
+            }
+            Format::Ndjson => {
+                let schema = Arc::new(self.schema.project(&places)?);
+                let builder = arrow_json::ReaderBuilder::new(schema).with_batch_size(BATCH_ROWS);
+                let reader = builder.build(counted(&self.path)?)?;
+                Box::new(reader.map(|batch| Ok(batch?)))
+            }
+            Format::Ipc => {
+                let file = BufReader::new(File::open(&self.path)?);
+                let reader = arrow_ipc::reader::FileReader::try_new(file, Some(places))?;
+                let bytes = self.bytes / (reader.num_batches() as u64).max(1);
+                let progress = progress.clone();
+                Box::new(reader.map(move |batch| {
+                    progress.done(bytes);
+                    Ok(batch?)
+                }))
+            }
+        })
+    }
+}
+
+/// A file whose bytes are told to the bar as they are read.
+struct Counted {
+    file: File,
+    progress: Progress,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.progress.done(read as u64);
+        Ok(read)
+    }
+}
+
+fn csv(separator: u8) -> arrow_csv::reader::Format {
+    arrow_csv::reader::Format::default().with_header(true).with_delimiter(separator)
+}
+
+/// What the rows of a Parquet file take as Arrow: widths times rows, and the letters of texts.
+fn weight(builder: &ParquetRecordBatchReaderBuilder<File>) -> u64 {
+    let metadata = builder.metadata();
+    let rows = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
+    let fixed = |field: &Arc<Field>| field.data_type().primitive_width().map(|w| w as u64);
+    let fields = builder.schema().fields();
+    let fixed_bytes: u64 = fields.iter().map(|f| fixed(f).unwrap_or(TEXT_BYTES) * rows).sum();
+    let texts = fields.iter().any(|field| fixed(field).is_none());
+    let letters = metadata.row_groups().iter().map(|group| group.total_byte_size()).sum::<i64>();
+    fixed_bytes + if texts { u64::try_from(letters).unwrap_or(0) } else { 0 }
+}
+
+/// A column without a value in the rows that were looked at may hold any.
 fn lenient(schema: &Schema) -> Schema {
-    let field = |field: &Arc<arrow::datatypes::Field>| match field.data_type() {
+    let field = |field: &Arc<Field>| match field.data_type() {
         DataType::Null => field.as_ref().clone().with_data_type(DataType::Utf8),
         _ => field.as_ref().clone(),
     };
     Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>())
 }
 
-fn aligned(batch: &RecordBatch, schema: &Arc<Schema>) -> anyhow::Result<RecordBatch> {
-    if batch.schema() == *schema {
-        return Ok(batch.clone());
+/// All columns of all files, in the order in which they appear. Where types differ, numbers become
+/// floats and everything else texts.
+fn unified<'a>(schemas: impl Iterator<Item = &'a SchemaRef>) -> Schema {
+    let mut fields: Vec<Field> = Vec::new();
+    for field in schemas.flat_map(|schema| schema.fields().iter()) {
+        let Some(known) = fields.iter_mut().find(|known| known.name() == field.name()) else {
+            fields.push(field.as_ref().clone().with_nullable(true));
+            continue;
+        };
+        let (mine, theirs) = (known.data_type().clone(), field.data_type().clone());
+        if mine == theirs || theirs == DataType::Null {
+            continue;
+        }
+        let both = match (mine.is_numeric(), theirs.is_numeric()) {
+            _ if mine == DataType::Null => theirs,
+            (true, true) => DataType::Float64,
+            _ => DataType::Utf8,
+        };
+        known.set_data_type(both);
     }
-    let mut columns: Vec<ArrayRef> = Vec::new();
+    Schema::new(fields)
+}
+
+fn aligned(batch: &RecordBatch, schema: &SchemaRef) -> anyhow::Result<RecordBatch> {
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
     for field in schema.fields() {
         columns.push(match batch.column_by_name(field.name()) {
+            Some(column) if column.data_type() == field.data_type() => Arc::clone(column),
             Some(column) => arrow::compute::cast(column, field.data_type())?,
             None => arrow::array::new_null_array(field.data_type(), batch.num_rows()),
         });
     }
-    let nullable =
-        |field: &Arc<arrow::datatypes::Field>| field.as_ref().clone().with_nullable(true);
-    let schema = Schema::new(schema.fields().iter().map(nullable).collect::<Vec<_>>());
-    Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
 
-/// The current rows with the columns of the labels that they do not have, joined by `id`; rows
-/// without a label get nulls.
-pub(super) fn join(
-    current: &[RecordBatch],
-    labels: &[RecordBatch],
-    id: &str,
-) -> anyhow::Result<Vec<RecordBatch>> {
-    let labels = arrow::compute::concat_batches(&labels[0].schema(), labels)?;
-    let texts = |batch: &RecordBatch| -> anyhow::Result<ArrayRef> {
-        let column =
-            batch.column_by_name(id).with_context(|| format!("there is no column {id:?}"))?;
-        Ok(arrow::compute::cast(column, &DataType::Utf8)?)
-    };
-    let of_labels = texts(&labels)?;
-    let mut places = std::collections::HashMap::new();
-    for (row, text) in of_labels.as_string::<i32>().iter().enumerate() {
-        if let (Some(text), Ok(row)) = (text, u32::try_from(row)) {
-            places.insert(text, row);
-        }
-    }
-    let mut joined = Vec::new();
-    for batch in current {
-        let of_rows = texts(batch)?;
-        let rows = of_rows.as_string::<i32>().iter();
-        let rows: UInt32Array = rows.map(|text| places.get(text?).copied()).collect();
-        let mut columns: Vec<(String, ArrayRef)> = batch
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .zip(batch.columns().iter().cloned())
-            .collect();
-        for (field, column) in labels.schema().fields().iter().zip(labels.columns()) {
-            if batch.column_by_name(field.name()).is_none() {
-                let taken = arrow::compute::take(column, &rows, None)?;
-                columns.push((field.name().clone(), taken));
-            }
-        }
-        joined.push(RecordBatch::try_from_iter(columns)?);
-    }
-    Ok(joined)
-}
+#[cfg(test)]
+mod tests;

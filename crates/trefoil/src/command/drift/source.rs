@@ -1,15 +1,17 @@
 //! What a user names as a table, resolved to files: one file, a directory, a glob, a Delta table;
-//! local or in an object store. Objects are fetched whole, one after another, when they are read.
+//! local or in an object store. Objects are copied into a temporary directory first, piece by piece,
+//! since most are read more than once; it is gone when the command ends.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use bytes::Bytes;
 use futures::TryStreamExt as _;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 
 use super::delta;
+use super::progress::Progress;
 
 /// Files that one table may have.
 const FILES_LIMIT: usize = 100_000;
@@ -20,32 +22,34 @@ pub(super) struct Source {
     /// What the user wrote, for messages.
     pub(super) name: String,
     /// The files.
-    pub(super) files: Vec<Piece>,
+    pub(super) files: Vec<File>,
 }
 
 /// A file of a table.
 #[derive(Debug)]
-pub(super) enum Piece {
-    /// On this machine.
-    Local(PathBuf),
-    /// Fetched from an object store.
-    Fetched(String, Bytes),
+pub(super) struct File {
+    /// Its name, whose ending says the format.
+    pub(super) name: String,
+    /// Where it lies on this machine.
+    pub(super) path: PathBuf,
 }
 
-impl Piece {
-    /// Its name, whose ending says the format.
-    pub(super) fn name(&self) -> String {
-        match self {
-            Piece::Local(path) => path.display().to_string(),
-            Piece::Fetched(name, _) => name.clone(),
-        }
+impl File {
+    fn local(path: PathBuf) -> File {
+        File { name: path.display().to_string(), path }
     }
 }
 
-/// Resolves a name.
-pub(super) async fn open(name: &str) -> anyhow::Result<Source> {
+/// Resolves a name. What is not on this machine is copied below `scratch`.
+pub(super) async fn open(
+    name: &str,
+    scratch: &Path,
+    progress: &Progress,
+) -> anyhow::Result<Source> {
     let files = match url::Url::parse(name) {
-        Ok(url) if name.contains("://") && url.scheme() != "file" => remote(&url).await?,
+        Ok(url) if name.contains("://") && url.scheme() != "file" => {
+            remote(&url, scratch, progress).await?
+        }
         _ => local(name.strip_prefix("file://").unwrap_or(name))?,
     };
     if files.is_empty() {
@@ -57,14 +61,14 @@ pub(super) async fn open(name: &str) -> anyhow::Result<Source> {
     Ok(Source { name: name.to_owned(), files })
 }
 
-fn local(name: &str) -> anyhow::Result<Vec<Piece>> {
+fn local(name: &str) -> anyhow::Result<Vec<File>> {
     let path = Path::new(name);
     if path.is_file() {
-        return Ok(vec![Piece::Local(path.to_owned())]);
+        return Ok(vec![File::local(path.to_owned())]);
     }
     if path.join("_delta_log").is_dir() {
         let files = delta::local(path)?;
-        return Ok(files.into_iter().map(Piece::Local).collect());
+        return Ok(files.into_iter().map(File::local).collect());
     }
     let mut found = Vec::new();
     if path.is_dir() {
@@ -77,7 +81,7 @@ fn local(name: &str) -> anyhow::Result<Vec<Piece>> {
         bail!("{name}: no such file or directory");
     }
     found.sort();
-    Ok(found.into_iter().map(Piece::Local).collect())
+    Ok(found.into_iter().map(File::local).collect())
 }
 
 /// The directory before the first wildcard.
@@ -154,9 +158,8 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
     row.last().copied().unwrap_or(false)
 }
 
-async fn remote(url: &url::Url) -> anyhow::Result<Vec<Piece>> {
-    let environment = std::env::vars().map(|(key, value)| (key.to_ascii_lowercase(), value));
-    let (store, path) = object_store::parse_url_opts(url, environment)
+async fn remote(url: &url::Url, scratch: &Path, progress: &Progress) -> anyhow::Result<Vec<File>> {
+    let (store, path) = object_store::parse_url_opts(url, crate::config::store_credentials())
         .with_context(|| format!("{url} is no object store"))?;
     let store: Arc<dyn ObjectStore> = Arc::from(store);
     let pattern = path.to_string();
@@ -182,12 +185,28 @@ async fn remote(url: &url::Url) -> anyhow::Result<Vec<Piece>> {
     } else {
         vec![path]
     };
-    let mut pieces = Vec::new();
-    for name in names {
-        let bytes = store.get(&name).await.with_context(|| format!("cannot read {name}"))?;
-        pieces.push(Piece::Fetched(name.to_string(), bytes.bytes().await?));
+    let directory = tempfile::Builder::new().prefix("table-").tempdir_in(scratch)?.keep();
+    let mut files = Vec::new();
+    for (place, name) in names.into_iter().enumerate() {
+        progress.say(&format!("fetching {name}"));
+        let path = directory.join(place.to_string());
+        copy(store.as_ref(), &name, &path).await.with_context(|| format!("cannot fetch {name}"))?;
+        files.push(File { name: name.to_string(), path });
     }
-    Ok(pieces)
+    Ok(files)
+}
+
+async fn copy(
+    store: &dyn ObjectStore,
+    name: &object_store::path::Path,
+    to: &Path,
+) -> anyhow::Result<()> {
+    let mut parts = store.get(name).await?.into_stream();
+    let mut file = std::fs::File::create(to)?;
+    while let Some(part) = parts.try_next().await? {
+        file.write_all(&part)?;
+    }
+    Ok(file.flush()?)
 }
 
 #[cfg(test)]

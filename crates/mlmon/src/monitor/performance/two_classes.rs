@@ -1,0 +1,148 @@
+//! Two classes, told by a score: realised from labels, estimated by CBPE.
+
+use super::{
+    CUT, MetricSeries, Past, Performance, Point, Task, Windows, chunks, labels, longest, numbers,
+    pick, point, share_labelled,
+};
+use crate::Error;
+use crate::estimate::Estimate;
+use crate::estimate::cbpe::Cbpe;
+use crate::monitor::{Monitor, Table};
+use crate::performance::binary::{Confusion, Curve, Worth};
+
+const RATES: [&str; 5] = ["auroc", "f1", "precision", "recall", "accuracy"];
+const VALUE: &str = "value";
+
+/// What a model with two classes decided, and what was right.
+pub(in crate::monitor) struct Decisions {
+    scores: Option<Vec<f64>>,
+    /// Whether a row was decided positively.
+    pub(in crate::monitor) decisions: Vec<bool>,
+    /// 1 for positives, 0 for negatives, NaN where it is not known yet.
+    pub(in crate::monitor) labels: Vec<f64>,
+}
+
+impl Decisions {
+    /// By the columns that the monitor names.
+    pub(in crate::monitor) fn of(monitor: &Monitor, table: &Table) -> Result<Decisions, Error> {
+        let scores = match &monitor.score {
+            Some(score) => Some(numbers(table, score)?),
+            None => None,
+        };
+        let decisions = match (&monitor.prediction, &scores) {
+            (Some(prediction), _) => numbers(table, prediction)?.iter().map(|d| *d > CUT).collect(),
+            (None, Some(scores)) => scores.iter().map(|score| *score >= CUT).collect(),
+            (None, None) => {
+                return Err(Error::Option("decisions need a prediction or a score".to_owned()));
+            }
+        };
+        let labels = match &monitor.target {
+            Some(target) => labels(table, target)?,
+            None => vec![f64::NAN; table.rows()],
+        };
+        Ok(Decisions { scores, decisions, labels })
+    }
+
+    /// 1 where a decision was wrong, 0 where right, NaN where that is not known.
+    pub(in crate::monitor) fn mistakes(&self) -> Vec<f64> {
+        let rows = self.labels.iter().zip(&self.decisions);
+        let mistake = |(label, decision): (&f64, &bool)| match label.is_nan() {
+            true => f64::NAN,
+            false => f64::from(u8::from((*label > 0.5) != *decision)),
+        };
+        rows.map(mistake).collect()
+    }
+
+    fn rows(&self, rows: &[u32]) -> Decisions {
+        Decisions {
+            scores: self.scores.as_ref().map(|scores| pick(scores, rows)),
+            decisions: pick(&self.decisions, rows),
+            labels: pick(&self.labels, rows),
+        }
+    }
+
+    fn range(&self, rows: std::ops::Range<usize>) -> Decisions {
+        Decisions {
+            scores: self.scores.as_ref().map(|scores| scores[rows.clone()].to_vec()),
+            decisions: self.decisions[rows.clone()].to_vec(),
+            labels: self.labels[rows].to_vec(),
+        }
+    }
+
+    fn scores(&self) -> &[f64] {
+        self.scores.as_deref().unwrap_or_default()
+    }
+
+    /// Each metric of the rows with a label.
+    fn realized(&self, worth: Option<&Worth>) -> Vec<Option<f64>> {
+        let known: Vec<usize> =
+            (0..self.labels.len()).filter(|row| !self.labels[*row].is_nan()).collect();
+        let positive: Vec<bool> = known.iter().map(|row| self.labels[*row] > 0.5).collect();
+        let scores: Vec<f64> = known.iter().map(|row| self.scores()[*row]).collect();
+        let decisions: Vec<bool> = known.iter().map(|row| self.decisions[*row]).collect();
+        let auroc = Curve::of(&positive, &scores).ok().and_then(|curve| curve.auroc());
+        let counts = Confusion::of(&positive, &decisions).ok().filter(|c| c.rows() > 0.0);
+        let rate = |metric: fn(&Confusion) -> Option<f64>| counts.as_ref().and_then(metric);
+        let mut metrics = vec![
+            auroc,
+            rate(Confusion::f1),
+            rate(Confusion::precision),
+            rate(Confusion::recall),
+            rate(Confusion::accuracy),
+        ];
+        if let Some(worth) = worth {
+            metrics.push(counts.map(|counts| counts.value(worth) / counts.rows()));
+        }
+        metrics
+    }
+}
+
+pub(super) fn measure(
+    monitor: &Monitor,
+    (reference, current): (&Table, &Table),
+    windows: &Windows,
+) -> Result<Performance, Error> {
+    let worth = monitor.worth.as_ref();
+    let names: Vec<&'static str> =
+        RATES.into_iter().chain(worth.is_some().then_some(VALUE)).collect();
+    let limits = |name: &str| match name {
+        VALUE => (f64::NEG_INFINITY, f64::INFINITY),
+        _ => (0.0, 1.0),
+    };
+    let before = Decisions::of(monitor, reference)?;
+    let positive: Vec<bool> = before.labels.iter().map(|label| *label > 0.5).collect();
+    let cbpe = Cbpe::fit(before.scores(), &before.decisions, &positive)?;
+    let chunked: Vec<Vec<Option<f64>>> = chunks(reference.rows(), longest(windows))
+        .map(|rows| before.range(rows).realized(worth))
+        .collect();
+    let past: Vec<Past> = names
+        .iter()
+        .enumerate()
+        .map(|(place, name)| {
+            Past::of(chunked.iter().filter_map(|chunk| chunk[place]), limits(name))
+        })
+        .collect();
+    let now = Decisions::of(monitor, current)?;
+    let mut points: Vec<Vec<Point>> = names.iter().map(|_| Vec::new()).collect();
+    for (window, rows) in windows {
+        let now = now.rows(rows);
+        let realized = now.realized(worth);
+        let all = cbpe.estimate(now.scores(), &now.decisions)?;
+        let mut estimates: Vec<Option<Estimate>> =
+            vec![all.auroc, all.f1, all.precision, all.recall, all.accuracy];
+        if let (Some(worth), Some(past)) = (worth, past.last()) {
+            let rows = all.confusion.rows();
+            let value = (rows > 0.0).then(|| all.value(worth) / rows);
+            estimates.push(value.map(|value| past.estimate(value, limits(VALUE))));
+        }
+        let labelled = share_labelled(&now.labels);
+        for (place, points) in points.iter_mut().enumerate() {
+            let (realized, estimate) = (realized[place], estimates[place]);
+            points.push(point(window, realized, labelled, estimate, &past[place].band));
+        }
+    }
+    let series = names.into_iter().zip(past).zip(points).map(|((name, past), points)| {
+        MetricSeries { name, band: past.band, reference: past.mean, points }
+    });
+    Ok(Performance { task: Task::Binary, metrics: series.collect() })
+}

@@ -1,0 +1,90 @@
+//! A column's card: what changed in words and numbers, and both distributions.
+
+use super::super::chart::{bars, escape};
+use super::super::{chance, rule, short, words};
+use crate::column::Kind;
+use crate::compare::ColumnReport;
+use crate::detector;
+use crate::monitor::Outcome;
+
+/// Categories listed with their shares.
+const NAMED: usize = 6;
+
+pub(super) fn card(html: &mut String, column: &ColumnReport, outcome: &Outcome) {
+    let tag = if column.drifted {
+        "<span class=\"tag bad\">drifted</span>"
+    } else if !column.findings.is_empty() {
+        "<span class=\"tag warn\">look</span>"
+    } else {
+        ""
+    };
+    put!(html, "<section class=\"card\"><div><h3>{}{tag}</h3>", escape(&column.name));
+    for sentence in words::column(column, outcome) {
+        put!(html, "<p class=\"soft\">{}</p>", escape(&sentence));
+    }
+    measures(html, column);
+    if !column.findings.is_empty() {
+        html.push_str("<ul>");
+        for finding in &column.findings {
+            put!(html, "<li class=\"warn\">{}</li>", escape(&finding.sentence()));
+        }
+        html.push_str("</ul>");
+    }
+    if let Some(error) = &column.error {
+        put!(html, "<p class=\"warn\">{}</p>", escape(error));
+    }
+    html.push_str("</div><div>");
+    if !column.bins.is_empty() {
+        html.push_str(&bars(&column.bins));
+        ends(html, column);
+    }
+    html.push_str("</div></section>");
+}
+
+/// What lies at both ends of the axis, or each category where there are few.
+fn ends(html: &mut String, column: &ColumnReport) {
+    let (Some(first), Some(last)) = (column.bins.first(), column.bins.last()) else { return };
+    if column.kind == Some(Kind::Numeric) {
+        put!(
+            html,
+            "<p class=\"soft ends\"><span>{}</span><span>{}</span></p>",
+            escape(&first.label),
+            escape(&last.label)
+        );
+        return;
+    }
+    html.push_str("<table class=\"names small\">");
+    for bin in column.bins.iter().take(NAMED) {
+        put!(
+            html,
+            "<tr><td>{}</td><td>{:.1} %</td><td>→ {:.1} %</td></tr>",
+            escape(&bin.label),
+            bin.reference * 100.0,
+            bin.current * 100.0
+        );
+    }
+    html.push_str("</table>");
+}
+
+fn measures(html: &mut String, column: &ColumnReport) {
+    if column.measures.is_empty() {
+        return;
+    }
+    html.push_str(
+        "<div class=\"scroll\"><table class=\"measures\"><thead><tr><th>detector</th><th>value</th>\
+         <th>effect</th><th>p</th><th>alarm when</th></tr></thead><tbody>",
+    );
+    for one in &column.measures {
+        let class = if one.verdict.drifted { " class=\"bad\"" } else { "" };
+        let title = detector::find(one.detector).map_or(one.detector, |found| found.title);
+        put!(
+            html,
+            "<tr{class}><td>{title}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            short(one.measure.value),
+            short(one.measure.effect),
+            chance(one.measure.probability),
+            escape(&rule(one.verdict.rule))
+        );
+    }
+    html.push_str("</tbody></table></div>");
+}

@@ -1,0 +1,182 @@
+//! What was found, in sentences.
+
+use super::{counted, short};
+use crate::column::Kind;
+use crate::compare::{Bin, ColumnReport};
+use crate::monitor::{MetricSeries, Outcome, Part};
+
+/// Columns named in one sentence.
+const NAMED: usize = 5;
+
+/// The whole, for somebody who reads nothing else.
+pub(super) fn story(outcome: &Outcome) -> Vec<String> {
+    let mut told = Vec::new();
+    let drifted: Vec<&str> = outcome
+        .overall
+        .columns
+        .iter()
+        .filter(|column| column.drifted)
+        .map(|column| column.name.as_str())
+        .collect();
+    if !drifted.is_empty() {
+        told.push(format!("Distributions changed of {}.", listed(&drifted)));
+    }
+    if let Some(sentence) = since(&outcome.windows, |part| part.report.drifted > 0, "drift") {
+        told.push(sentence);
+    }
+    for metric in outcome.performance.iter().flat_map(|performance| &performance.metrics) {
+        told.extend(fallen(metric));
+    }
+    for one in outcome.multivariate.iter().filter(|one| one.drifted()) {
+        told.push(format!("Columns together changed, says {}.", one.detector));
+    }
+    if let Some(pair) = outcome.correlations.first() {
+        let n = outcome.correlations.len();
+        let pairs = if n == 1 { "pair of columns" } else { "pairs of columns" };
+        told.push(format!(
+            "The correlation of {n} {pairs} changed, most that of {} and {} ({:.2} → {:.2}).",
+            pair.left, pair.right, pair.reference, pair.current
+        ));
+    }
+    let alarmed = outcome.streams.iter().filter(|stream| !stream.alarms.is_empty()).count();
+    if alarmed > 0 {
+        told.push(format!("Row by row, {alarmed} of {} streams alarmed.", outcome.streams.len()));
+    }
+    let broken: Vec<&str> = outcome
+        .overall
+        .columns
+        .iter()
+        .filter(|column| !column.findings.is_empty())
+        .map(|column| column.name.as_str())
+        .collect();
+    if !broken.is_empty() {
+        told.push(format!("The data itself needs a look in {}.", listed(&broken)));
+    }
+    told
+}
+
+fn listed(names: &[&str]) -> String {
+    let shown = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// Since when, and how much of the time.
+fn since(parts: &[Part], is: impl Fn(&Part) -> bool, what: &str) -> Option<String> {
+    let hits = parts.iter().filter(|part| is(part)).count();
+    let first = parts.iter().find(|part| is(part))?;
+    let total = parts.len();
+    let to_the_end = parts.iter().skip_while(|part| !is(part)).all(&is);
+    Some(match to_the_end {
+        true if hits == total => format!("All {total} windows show {what}."),
+        true => format!("{hits} of {total} windows show {what}: all from {} on.", first.name),
+        false => format!("{hits} of {total} windows show {what}, the first is {}.", first.name),
+    })
+}
+
+fn fallen(metric: &MetricSeries) -> Option<String> {
+    let alerts: Vec<_> = metric.points.iter().filter(|point| point.alert).collect();
+    let first = alerts.first()?;
+    let value = |point: &crate::monitor::Point| {
+        point.realized.or(point.estimate.map(|estimate| estimate.value))
+    };
+    let worst = alerts.iter().filter_map(|point| value(point)).max_by(|left, right| {
+        let apart = |value: &f64| (value - metric.reference).abs();
+        apart(left).total_cmp(&apart(right))
+    })?;
+    let kind = if first.realized.is_some() { "" } else { "estimated " };
+    let when = match metric.points.len() {
+        1 => String::new(),
+        total => format!(" in {} of {total} windows, first in {}", alerts.len(), first.window),
+    };
+    Some(format!(
+        "The {kind}{} left its band{when}: {} on the reference, {} at its furthest.",
+        metric_title(metric.name),
+        short(metric.reference),
+        short(worst)
+    ))
+}
+
+/// What happened to a column.
+pub(super) fn column(column: &ColumnReport, outcome: &Outcome) -> Vec<String> {
+    let mut told = Vec::new();
+    if let Some([past, now]) = column.moments {
+        let moved = match past.1 > 0.0 {
+            true => format!(" ({:+.2} standard deviations)", (now.0 - past.0) / past.1),
+            false => String::new(),
+        };
+        told.push(format!(
+            "mean {} → {}{moved}, standard deviation {} → {}",
+            short(past.0),
+            short(now.0),
+            short(past.1),
+            short(now.1)
+        ));
+    }
+    if column.drifted {
+        told.extend(moved(&column.bins, column.kind));
+        let here = |part: &Part| {
+            part.report.columns.iter().any(|other| other.name == column.name && other.drifted)
+        };
+        told.extend(since(&outcome.windows, here, "drift here"));
+    }
+    told
+}
+
+/// Where rows went and where from, in points of a hundred.
+fn moved(bins: &[Bin], kind: Option<Kind>) -> Option<String> {
+    let change = |bin: &&Bin| bin.current - bin.reference;
+    let by = |left: &&Bin, right: &&Bin| change(left).total_cmp(&change(right));
+    let (most, least) = (bins.iter().max_by(by)?, bins.iter().min_by(by)?);
+    let what = if kind == Some(Kind::Numeric) { "range" } else { "category" };
+    let points = |bin: &Bin| {
+        format!(
+            "{} ({:.1} % → {:.1} % of the rows)",
+            bin.label,
+            bin.reference * 100.0,
+            bin.current * 100.0
+        )
+    };
+    Some(format!(
+        "The {what} that grew most: {}; that shrank most: {}.",
+        points(most),
+        points(least)
+    ))
+}
+
+/// A metric's name for people.
+pub(super) fn metric_title(name: &str) -> &str {
+    match name {
+        "auroc" => "AUROC",
+        "f1" => "F1",
+        "mae" => "mean absolute error",
+        "rmse" => "root mean squared error",
+        "value" => "value of a decision",
+        other => other,
+    }
+}
+
+/// What a metric means.
+pub(super) fn metric(name: &str) -> &'static str {
+    match name {
+        "auroc" => {
+            "The chance that a positive row has a higher score than a negative one: 0.5 is guessing, \
+             1 is perfect."
+        }
+        "f1" => "The harmonic mean of precision and recall.",
+        "precision" => "Of the rows decided positively, the share that is positive.",
+        "recall" => "Of the positive rows, the share that was decided positively.",
+        "accuracy" => "The share of decisions that are right.",
+        "mae" => "By how much predictions are wrong on average, in the label's unit.",
+        "rmse" => "The same with large errors weighing more, in the label's unit.",
+        "value" => "What a decision earns on average, by the worth given to each kind.",
+        _ => "",
+    }
+}
+
+/// Rows of both sides in one phrase.
+pub(super) fn rows((reference, current): (u64, u64)) -> String {
+    format!("reference {} rows, current {} rows", counted(reference), counted(current))
+}

@@ -1,0 +1,534 @@
+//! A monitor on tables that do not fit memory: read batch by batch, the reference twice, the current
+//! rows once.
+//!
+//! Counters are exact: every row of both sides is counted between the frozen edges, overall, by window
+//! and by segment. What needs values and not counters is computed from a [`Sample`] of
+//! [`SAMPLE_ROWS`] rows of each side, drawn evenly and always the same for the same rows: the edges
+//! themselves, rank tests and distances of distribution functions (their p-values are those of the
+//! sample's size, so they stay true), and everything that looks at several columns at once. A table
+//! of no more rows than that is its own sample, and its outcome is that of [`Monitor::run`].
+//!
+//! Segments are compared between the edges of the whole reference. Windows of so many rows follow
+//! the order of the files. Duplicate rows are not looked for. The columns of performance are kept
+//! whole, some 30 bytes a row. Memory is constant otherwise.
+
+mod sample;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{Array, RecordBatch};
+use arrow_schema::SchemaRef;
+use hashbrown::HashMap;
+use rayon::prelude::*;
+
+pub use sample::{SAMPLE_ROWS, Sample};
+
+use crate::Error;
+use crate::column::{self, Kind};
+use crate::compare::{Baseline, Counted, Options, Report};
+use crate::monitor::{Every, Monitor, Outcome, Part, Table, WINDOWS_LIMIT};
+use crate::profile::{Edges, Profile};
+use crate::stat::order;
+
+/// Rows of a window that rank tests look at.
+pub const WINDOW_SAMPLE_ROWS: usize = 2_000;
+/// Segments counted; further ones are left out.
+pub const SEGMENTS_COUNTED: usize = 1_000;
+/// Counters of all windows and segments together, eight bytes each.
+pub const COUNTERS_LIMIT: usize = 1 << 25;
+/// Distinct names of a column that are counted one by one; beyond, the rarest are forgotten.
+const NAMES_COUNTED: usize = 1 << 18;
+
+/// A table that can be read again and again.
+pub trait Rows {
+    /// Its columns.
+    fn schema(&self) -> SchemaRef;
+
+    /// Hands its rows, some thousands at a time and in the same order each time, with these columns
+    /// in this order.
+    fn each(
+        &self,
+        columns: &[String],
+        take: &mut dyn FnMut(&RecordBatch) -> Result<(), Error>,
+    ) -> Result<(), Error>;
+}
+
+impl Rows for Vec<RecordBatch> {
+    fn schema(&self) -> SchemaRef {
+        self.first().map_or_else(|| Arc::new(arrow_schema::Schema::empty()), RecordBatch::schema)
+    }
+
+    fn each(
+        &self,
+        columns: &[String],
+        take: &mut dyn FnMut(&RecordBatch) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let schema = self.schema();
+        let places: Vec<usize> =
+            columns.iter().filter_map(|name| schema.index_of(name).ok()).collect();
+        for batch in self {
+            let batch = batch.project(&places).map_err(|e| Error::Mismatch(e.to_string()))?;
+            take(&batch)?;
+        }
+        Ok(())
+    }
+}
+
+impl Monitor {
+    /// Compares tables that are read batch by batch.
+    pub fn stream(&self, reference: &dyn Rows, current: &dyn Rows) -> Result<Outcome, Error> {
+        let heads = (head(reference)?, head(current)?);
+        self.check_columns(&heads.0, &heads.1)?;
+        let mut notes = vec![format!(
+            "the tables were streamed: counters are exact, what needs values is from a sample of \
+             {SAMPLE_ROWS} rows of each side; duplicate rows were not looked for"
+        )];
+        let watched = self.watched(&heads.0, &heads.1)?;
+        self.note_left_out(&heads.0, &watched, &mut notes);
+        let options = self.options()?;
+        let past = Learned::of(self, reference, &watched, &options)?;
+        let mut before = Counting::new(&past, options.sketches, self.by.is_some(), None);
+        before.read(self, reference, &watched)?;
+        let window = (self.every, options.needs_values());
+        let mut now = Counting::new(&past, options.sketches, self.by.is_some(), Some(window));
+        let present = now.read_current(self, current, &watched)?;
+        let baseline = Baseline::of_counted(before.counted(&past.sample)?, options);
+        let overall = self.with_new(baseline.compare_counted(&now.counted(&present)?), &heads);
+        let windows = now.windows(&baseline)?;
+        let segments = self.segments_of(&before, &now, &mut notes)?;
+        let mut outcome = Outcome {
+            name: self.name.clone(),
+            overall,
+            windows,
+            segments,
+            performance: None,
+            multivariate: Vec::new(),
+            correlations: Vec::new(),
+            streams: Vec::new(),
+            fairness: None,
+            duplicates: None,
+            notes,
+        };
+        if self.target.is_some() || self.protected.is_some() {
+            let tables = (&self.answers(reference)?, &self.answers(current)?);
+            let notes = &mut outcome.notes;
+            outcome.performance = self.performance_of_tables(tables, &[], notes)?;
+            let alone = |task| task == crate::monitor::Task::Regression;
+            if outcome.performance.as_ref().is_some_and(|found| alone(found.task)) {
+                notes.push(
+                    "the model's error is estimated from its prediction alone: features of \
+                     streamed tables are not kept"
+                        .to_owned(),
+                );
+            }
+            outcome.fairness = self.fairness_of(tables.0, tables.1)?;
+        }
+        if let (Some(before), Some(after)) = (past.sample.batch(), present.batch()) {
+            let tables = (Table::of(&[before.clone()])?, Table::of(&[after.clone()])?);
+            self.look_at_rows(&mut outcome, (&tables.0, &tables.1), &[], &watched)?;
+        }
+        Ok(outcome)
+    }
+
+    fn with_new(&self, mut report: Report, heads: &(Table, Table)) -> Report {
+        if self.columns.is_empty() {
+            report.add_new(heads.1.names().filter(|name| !heads.0.has(name)));
+        }
+        report
+    }
+
+    fn segments_of(
+        &self,
+        before: &Counting<'_>,
+        now: &Counting<'_>,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Part>, Error> {
+        let mut segments: Vec<(&String, &Group)> = now.segments.iter().collect();
+        segments.sort_by(|left, right| right.1.rows.cmp(&left.1.rows).then(left.0.cmp(right.0)));
+        let left_out = segments.len().saturating_sub(crate::monitor::SEGMENTS_LIMIT);
+        if left_out > 0 {
+            notes.push(format!("{left_out} small segments are left out"));
+            segments.truncate(crate::monitor::SEGMENTS_LIMIT);
+        }
+        let mut parts = Vec::new();
+        for (name, group) in segments {
+            let Some(past) = before.segments.get(name) else {
+                notes.push(format!("segment {name} is new: nothing to compare it with"));
+                continue;
+            };
+            let without = |counted: Vec<Counted>| -> Vec<Counted> {
+                counted.into_iter().filter(|one| Some(&one.name) != self.by.as_ref()).collect()
+            };
+            let baseline = Baseline::of_counted(without(before.counted_of(past)), self.options()?);
+            let report = baseline.compare_counted(&without(now.counted_of(group)));
+            parts.push(Part { name: name.clone(), report });
+        }
+        Ok(parts)
+    }
+
+    /// Those of the columns that a table has: the watched ones, then the others.
+    fn present(
+        &self,
+        schema: &SchemaRef,
+        watched: &[String],
+        others: &[&Option<String>],
+    ) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for name in watched.iter().chain(others.iter().copied().flatten()) {
+            if schema.field_with_name(name).is_ok() && !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
+    /// The columns that performance and fairness need, whole.
+    fn answers(&self, rows: &dyn Rows) -> Result<Table, Error> {
+        let schema = rows.schema();
+        let scores: Vec<String> = self.scores.iter().map(|(_, column)| column.clone()).collect();
+        let named = [&self.target, &self.prediction, &self.score, &self.time, &self.protected];
+        let columns = self.present(&schema, &scores, &named);
+        let mut batches = Vec::new();
+        rows.each(&columns, &mut |batch| {
+            batches.push(batch.clone());
+            Ok(())
+        })?;
+        Table::of(&batches)
+    }
+}
+
+/// The first rows of a table, which say its columns and what kind they are.
+fn head(rows: &dyn Rows) -> Result<Table, Error> {
+    let all: Vec<String> = rows.schema().fields().iter().map(|f| f.name().clone()).collect();
+    let mut first = None;
+    // Reading stops with an error that is none.
+    let stop = Error::Read(String::new());
+    let read = rows.each(&all, &mut |batch| {
+        first = Some(batch.clone());
+        if batch.num_rows() > 0 { Err(stop.clone()) } else { Ok(()) }
+    });
+    match read {
+        Err(error) if error != stop => return Err(error),
+        _ => {}
+    }
+    Table::of(&[first.unwrap_or_else(|| RecordBatch::new_empty(rows.schema()))])
+}
+
+/// What the first pass over the reference finds out.
+struct Learned {
+    columns: Vec<(String, Result<Arc<Edges>, Error>)>,
+    sample: Sample,
+}
+
+impl Learned {
+    fn of(
+        monitor: &Monitor,
+        reference: &dyn Rows,
+        watched: &[String],
+        options: &Options,
+    ) -> Result<Learned, Error> {
+        let schema = reference.schema();
+        let known = monitor.present(&schema, watched, &[]);
+        let read = monitor.present(&schema, watched, &[&monitor.time, &monitor.target]);
+        let mut sample = Sample::new(SAMPLE_ROWS);
+        let mut names: Vec<Option<Names>> = known
+            .iter()
+            .map(|name| {
+                let field = schema.field_with_name(name).ok()?;
+                let kind = column::kind_of(field.data_type()).ok()?;
+                (kind == Kind::Categorical).then(Names::default)
+            })
+            .collect();
+        reference.each(&read, &mut |batch| {
+            sample.take(batch)?;
+            names.par_iter_mut().zip(batch.columns()).try_for_each(|(names, array)| match names {
+                Some(names) => names.take(array.as_ref()),
+                None => Ok(()),
+            })
+        })?;
+        sample.settle()?;
+        let edges = |(place, names): (usize, Option<Names>)| match names {
+            Some(names) => names.edges(),
+            None => Edges::fit(&sample.arrays(place), &options.binning),
+        };
+        let edges: Vec<Result<Edges, Error>> =
+            names.into_par_iter().enumerate().map(edges).collect();
+        let columns =
+            known.into_iter().zip(edges).map(|(name, e)| (name, e.map(Arc::new))).collect();
+        Ok(Learned { columns, sample })
+    }
+}
+
+/// Names of a column with their counts: exact up to [`NAMES_COUNTED`] of them.
+#[derive(Default)]
+struct Names(HashMap<Box<str>, u64>);
+
+impl Names {
+    fn take(&mut self, array: &dyn Array) -> Result<(), Error> {
+        column::for_each_text(array, |text, times| match self.0.get_mut(text) {
+            Some(count) => *count += times,
+            None => {
+                self.0.insert(text.into(), times);
+            }
+        })?;
+        while self.0.len() > NAMES_COUNTED {
+            let mut counts: Vec<u64> = self.0.values().copied().collect();
+            let (_, middle, _) = counts.select_nth_unstable(NAMES_COUNTED / 2);
+            let middle = *middle;
+            self.0.retain(|_, count| *count > middle);
+        }
+        Ok(())
+    }
+
+    fn edges(self) -> Result<Edges, Error> {
+        Edges::from_counts(self.0)
+    }
+}
+
+/// Profiles of some rows, column by column, and a few of the values.
+struct Group {
+    rows: u64,
+    profiles: Vec<Option<Result<Profile, Error>>>,
+    sample: Option<Sample>,
+}
+
+impl Group {
+    fn new(past: &Learned, sketches: bool, sample: Option<usize>) -> Group {
+        let profile = |(_, edges): &(String, Result<Arc<Edges>, Error>)| {
+            let edges = match edges {
+                Ok(edges) => edges,
+                Err(error) => return Some(Err(error.clone())),
+            };
+            let profile = Profile::new(Arc::clone(edges));
+            Some(Ok(if sketches { profile.with_sketches() } else { profile }))
+        };
+        let profiles = past.columns.iter().map(profile).collect();
+        Group { rows: 0, profiles, sample: sample.map(Sample::new) }
+    }
+
+    fn take(&mut self, batch: &RecordBatch, places: &[Option<usize>]) -> Result<(), Error> {
+        self.rows += batch.num_rows() as u64;
+        self.profiles.par_iter_mut().zip(places).for_each(|(slot, place)| {
+            let Some(place) = place else {
+                *slot = None;
+                return;
+            };
+            let array = batch.column(*place);
+            let failed = match slot {
+                Some(Ok(profile)) => profile.update(array.as_ref()).err(),
+                _ => None,
+            };
+            if let Some(error) = failed {
+                *slot = Some(Err(error));
+            }
+        });
+        match &mut self.sample {
+            Some(sample) => sample.take(batch),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The second pass over the reference, and the only one over the current rows.
+struct Counting<'a> {
+    past: &'a Learned,
+    sketches: bool,
+    by_segment: bool,
+    window: Option<(Option<Every>, bool)>,
+    whole: Group,
+    windows: BTreeMap<i64, (String, Group)>,
+    segments: BTreeMap<String, Group>,
+    counters: usize,
+    /// Columns as they are read: the watched ones first.
+    names: Vec<String>,
+    types: Vec<Option<arrow_schema::DataType>>,
+}
+
+impl<'a> Counting<'a> {
+    fn new(
+        past: &'a Learned,
+        sketches: bool,
+        by_segment: bool,
+        window: Option<(Option<Every>, bool)>,
+    ) -> Counting<'a> {
+        Counting {
+            past,
+            sketches,
+            by_segment,
+            window,
+            whole: Group::new(past, sketches, None),
+            windows: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            counters: 0,
+            names: Vec::new(),
+            types: Vec::new(),
+        }
+    }
+
+    fn read_current(
+        &mut self,
+        monitor: &Monitor,
+        rows: &dyn Rows,
+        watched: &[String],
+    ) -> Result<Sample, Error> {
+        self.whole.sample = Some(Sample::new(SAMPLE_ROWS));
+        self.read(monitor, rows, watched)?;
+        let mut sample = self.whole.sample.take().unwrap_or_else(|| Sample::new(0));
+        sample.settle()?;
+        Ok(sample)
+    }
+
+    fn read(
+        &mut self,
+        monitor: &Monitor,
+        rows: &dyn Rows,
+        watched: &[String],
+    ) -> Result<(), Error> {
+        let schema = rows.schema();
+        let others = [&monitor.time, &monitor.by, &monitor.target];
+        self.names = monitor.present(&schema, watched, &others);
+        let places: Vec<Option<usize>> = self
+            .past
+            .columns
+            .iter()
+            .map(|(name, _)| self.names.iter().position(|one| one == name))
+            .collect();
+        let data_type =
+            |name: &String| schema.field_with_name(name).ok().map(|f| f.data_type().clone());
+        self.types = self.past.columns.iter().map(|(name, _)| data_type(name)).collect();
+        let names = self.names.clone();
+        rows.each(&names, &mut |batch| {
+            let first_row = self.whole.rows;
+            self.whole.take(batch, &places)?;
+            let table = Table::of(std::slice::from_ref(batch))?;
+            if let Some((Some(every), values)) = self.window {
+                let parts = match (every, &monitor.time) {
+                    (Every::Rows(rows), _) => table.by_place(first_row, rows),
+                    (Every::Micros(length), Some(time)) => table.by_start(time, length)?,
+                    (Every::Micros(_), None) => {
+                        return Err(Error::Option("windows of time need a time column".to_owned()));
+                    }
+                };
+                self.take_windows(&table, parts, values, &places)?;
+            }
+            match (&monitor.by, self.by_segment) {
+                (Some(by), true) => self.take_segments(&table, by, &places),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    fn take_windows(
+        &mut self,
+        table: &Table,
+        parts: Vec<(i64, String, Vec<u32>)>,
+        values: bool,
+        places: &[Option<usize>],
+    ) -> Result<(), Error> {
+        for (start, name, rows) in parts {
+            let batch = table.rows_of(&rows).batch()?;
+            if !self.windows.contains_key(&start) {
+                self.reserve(self.windows.len() + 1 > WINDOWS_LIMIT)?;
+                let sample = values.then_some(WINDOW_SAMPLE_ROWS);
+                let group = Group::new(self.past, self.sketches, sample);
+                self.windows.insert(start, (name, group));
+            }
+            if let Some((_, group)) = self.windows.get_mut(&start) {
+                group.take(&batch, places)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_segments(
+        &mut self,
+        table: &Table,
+        by: &str,
+        places: &[Option<usize>],
+    ) -> Result<(), Error> {
+        for (name, rows) in table.by_value(by)? {
+            if !self.segments.contains_key(&name) {
+                if self.segments.len() >= SEGMENTS_COUNTED {
+                    continue;
+                }
+                self.reserve(false)?;
+                let group = Group::new(self.past, self.sketches, None);
+                self.segments.insert(name.clone(), group);
+            }
+            let batch = table.rows_of(&rows).batch()?;
+            if let Some(group) = self.segments.get_mut(&name) {
+                group.take(&batch, places)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Room for the counters of one more window or segment.
+    fn reserve(&mut self, too_many: bool) -> Result<(), Error> {
+        let bins = |edges: &Result<Arc<Edges>, Error>| edges.as_ref().map_or(0, |e| e.bins());
+        self.counters += self.past.columns.iter().map(|(_, edges)| bins(edges)).sum::<usize>();
+        if too_many || self.counters > COUNTERS_LIMIT {
+            return Err(Error::Option(format!(
+                "more than {WINDOWS_LIMIT} windows, or {COUNTERS_LIMIT} bins in all windows and \
+                 segments together; name fewer columns or take longer windows"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Everything that was read.
+    fn counted(&self, sample: &Sample) -> Result<Vec<Counted>, Error> {
+        let mut counted = self.counted_of(&self.whole);
+        counted.par_iter_mut().try_for_each(|one| {
+            one.sorted = sorted(sample, &one.name)?;
+            Ok(())
+        })?;
+        Ok(counted)
+    }
+
+    fn counted_of(&self, group: &Group) -> Vec<Counted> {
+        let columns = self.past.columns.iter().zip(&group.profiles).zip(&self.types);
+        let counted = columns.filter_map(|(((name, _), profile), data_type)| {
+            // A column that is absent has no profile; the comparison says that it is gone.
+            let profile = profile.clone()?;
+            Some(Counted {
+                name: name.clone(),
+                profile,
+                sorted: None,
+                data_type: data_type.clone(),
+            })
+        });
+        counted.collect()
+    }
+
+    fn windows(&mut self, baseline: &Baseline) -> Result<Vec<Part>, Error> {
+        let mut parts = Vec::new();
+        for (_, (name, mut group)) in std::mem::take(&mut self.windows) {
+            let sample = group.sample.take();
+            let mut counted = self.counted_of(&group);
+            if let Some(mut sample) = sample {
+                sample.settle()?;
+                for one in &mut counted {
+                    one.sorted = sorted(&sample, &one.name)?;
+                }
+            }
+            parts.push(Part { name, report: baseline.compare_counted(&counted) });
+        }
+        Ok(parts)
+    }
+}
+
+fn sorted(sample: &Sample, name: &str) -> Result<Option<Vec<f64>>, Error> {
+    let Some(array) = sample.column(name) else { return Ok(None) };
+    if column::kind_of(array.data_type()) != Ok(Kind::Numeric) {
+        return Ok(None);
+    }
+    let (mut values, _) = column::collect_numbers(&[array])?;
+    values.retain(|value| value.is_finite());
+    order::sort(&mut values);
+    Ok(Some(values))
+}
+
+#[cfg(test)]
+mod tests;

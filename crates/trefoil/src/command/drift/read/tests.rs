@@ -1,0 +1,93 @@
+use arrow::array::{Float64Array, Int64Array, StringArray};
+use mlmon::stream::Rows as _;
+
+use super::*;
+use crate::command::drift::source;
+
+async fn table(directory: &Path, thorough: bool) -> anyhow::Result<Table> {
+    let progress = Progress::new();
+    let name = directory.display().to_string();
+    let source = source::open(&name, directory, &progress).await?;
+    Table::open(&source, &progress, thorough)
+}
+
+fn columns(batches: &[RecordBatch], name: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    for batch in batches {
+        let texts = arrow::compute::cast(batch.column_by_name(name).unwrap(), &DataType::Utf8);
+        let texts = texts.unwrap();
+        let texts = arrow::array::AsArray::as_string::<i32>(&texts);
+        values.extend(texts.iter().map(|text| text.unwrap_or("null").to_owned()));
+    }
+    values
+}
+
+#[tokio::test]
+async fn files_of_every_format_are_one_table() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::write(at("a.csv"), "n,name\n1,x\n2,y\n").unwrap();
+    std::fs::write(at("b.ndjson"), "{\"name\": \"z\", \"n\": 2.5}\n{\"n\": null}\n").unwrap();
+    let batch = RecordBatch::try_from_iter([
+        ("extra", Arc::new(Int64Array::from(vec![7])) as ArrayRef),
+        ("n", Arc::new(Float64Array::from(vec![9.0]))),
+        ("name", Arc::new(StringArray::from(vec!["w"]))),
+    ])
+    .unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(
+        File::create(at("c.parquet")).unwrap(),
+        batch.schema(),
+        None,
+    )
+    .unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let file = File::create(at("d.arrow")).unwrap();
+    let mut writer = arrow_ipc::writer::FileWriter::try_new(file, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+
+    let table = table(directory.path(), false).await.unwrap();
+    let all = table.all().unwrap();
+    assert_eq!(columns(&all, "n"), ["1.0", "2.0", "2.5", "null", "9.0", "9.0"]);
+    assert_eq!(columns(&all, "name"), ["x", "y", "z", "null", "w", "w"]);
+    assert_eq!(columns(&all, "extra"), ["null", "null", "null", "null", "7", "7"]);
+    let mut some = Vec::new();
+    let wanted = ["name".to_owned(), "n".to_owned()];
+    table
+        .each(&wanted, &mut |batch| {
+            some.push(batch.clone());
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(some[0].schema().field(0).name(), "name");
+    assert_eq!(some[0].num_columns(), 2);
+    assert_eq!(columns(&some, "n"), columns(&all, "n"));
+}
+
+#[tokio::test]
+async fn types_that_hold_for_the_first_rows_only_are_found_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut text = String::from("n\n");
+    (0..INFER_ROWS + 10).for_each(|row| text.push_str(&format!("{row}\n")));
+    text.push_str("1.5\n");
+    std::fs::write(directory.path().join("a.csv"), text).unwrap();
+    let first = table(directory.path(), false).await.unwrap();
+    assert!(first.all().is_err() && first.misread());
+    let second = table(directory.path(), true).await.unwrap();
+    assert_eq!(columns(&second.all().unwrap(), "n").last().unwrap(), "1.5");
+}
+
+#[test]
+fn differing_types_meet_in_one_that_holds_both() {
+    let schema =
+        |data_type: DataType| Arc::new(Schema::new(vec![Field::new("x", data_type, false)]));
+    let check = |left: DataType, right: DataType, both: DataType| {
+        let met = unified([&schema(left), &schema(right)].into_iter());
+        assert_eq!(met.field(0).data_type(), &both);
+    };
+    check(DataType::Int64, DataType::Float64, DataType::Float64);
+    check(DataType::Int64, DataType::Int64, DataType::Int64);
+    check(DataType::Null, DataType::Int64, DataType::Int64);
+    check(DataType::Boolean, DataType::Utf8, DataType::Utf8);
+}
