@@ -72,6 +72,13 @@ def main():
     features = ["car_age", "km_driven", "price_new", "accident_count", "door_count", "fuel", "transmission"]
     dle = lambda: nml.DLE(feature_column_names=features, y_pred="y_pred", y_true="y_true", metrics=["mae", "rmse"], chunk_size=6000).fit(past).estimate(now)
     measure("NannyML, DLE 60,000 + 60,000, 2 metrics", dle)
+    try:
+        import whylogs
+    except ImportError:
+        print("whylogs is not installed")
+    else:
+        values = pd.DataFrame({"x": np.random.default_rng(9).normal(size=4_000_000)})
+        measure("whylogs, 4,000,000 values", lambda: whylogs.log(values))
     rng = np.random.default_rng(5)
     score = rng.random(10_000_000)
     label = rng.random(10_000_000) < score
