@@ -295,7 +295,7 @@ fn hash_rows(
     if let Some(width) = array.data_type().primitive_width() {
         // The values as they lie in memory: writing numbers out as texts would take most of the time.
         let data = array.to_data();
-        let values = data.buffers().first().map(|buffer| buffer.as_slice()).unwrap_or_default();
+        let values = data.buffers().first().map(arrow_buffer::Buffer::as_slice).unwrap_or_default();
         for row in 0..array.len() {
             let at = (data.offset() + row) * width;
             let bytes = values.get(at..at + width).filter(|_| array.is_valid(row));

@@ -125,7 +125,8 @@ impl Monitor {
             outcome.fairness = self.fairness_of(tables.0, tables.1)?;
         }
         if let (Some(before), Some(after)) = (past.sample.batch(), present.batch()) {
-            let tables = (Table::of(&[before.clone()])?, Table::of(&[after.clone()])?);
+            let tables =
+                (Table::of(std::slice::from_ref(before))?, Table::of(std::slice::from_ref(after))?);
             self.look_at_rows(&mut outcome, (&tables.0, &tables.1), &[], &watched)?;
         }
         Ok(outcome)

@@ -159,7 +159,7 @@ fn classifier(
     let past = features(&reference.rows_of(&all_rows(reference)))?;
     let answer = |(name, rows): &&(String, Vec<u32>)| {
         let now = features(&current.rows_of(&spread(rows)))?;
-        Ok(tested(name, domain::classify(&past, &now), alpha, TOLD_APART))
+        Ok(tested(name, &domain::classify(&past, &now), alpha, TOLD_APART))
     };
     Ok((parts.iter().map(answer).collect::<Result<_, Error>>()?, None))
 }
@@ -185,12 +185,12 @@ fn discrepancy(
     let statistic = if parts.len() > QUADRATIC_WINDOWS { mmd::linear } else { mmd::quadratic };
     let answer = |(name, part): &&(String, Vec<u32>)| {
         let now = vectors(&before, &current.rows_of(&spread(part)), columns)?;
-        Ok(tested(name, statistic(&past, &rows(&now)), alpha, 0.0))
+        Ok(tested(name, &statistic(&past, &rows(&now)), alpha, 0.0))
     };
     Ok((parts.iter().map(answer).collect::<Result<_, Error>>()?, None))
 }
 
-fn tested(name: &str, measure: Result<Measure, Error>, alpha: f64, least: f64) -> Together {
+fn tested(name: &str, measure: &Result<Measure, Error>, alpha: f64, least: f64) -> Together {
     // A window of a few rows has no answer, and no alarm either.
     let (value, probability) = match measure {
         Ok(measure) => (measure.value, Some(measure.probability)),
