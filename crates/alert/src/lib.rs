@@ -19,7 +19,7 @@ pub mod unit_test;
 #[cfg(test)]
 mod tests;
 
-pub use manager::{Manager, Options, Rules};
+pub use manager::{Manager, Options, Prepared, Rules};
 pub use query::{Append, Query, QueryError, Rejected, Sample, SampleValue};
 pub use rule::Surroundings;
 pub use state::{AlertState, GroupState, Health, RuleState, State};

@@ -66,6 +66,13 @@ pub struct Manager {
     running: Mutex<BTreeMap<(PathBuf, String), Running>>,
 }
 
+/// A reload of which nothing can fail any more.
+#[derive(Debug)]
+pub struct Prepared {
+    groups: Vec<Group>,
+    surroundings: Surroundings,
+}
+
 #[derive(Debug)]
 struct Shared {
     query: Arc<dyn Query>,
@@ -107,19 +114,33 @@ impl Manager {
             }),
             running: Mutex::default(),
         };
-        manager.apply(rules, true).await?;
+        let prepared = manager.prepare(rules)?;
+        manager.apply(prepared, true).await;
         Ok(manager)
     }
 
     /// Takes other rules. Groups that are the same go on; others take over what rules of the same
     /// name and labels remember. With any error everything stays as it was.
     pub async fn reload(&self, rules: Rules) -> Result<(), Vec<String>> {
-        self.apply(rules, false).await
+        let prepared = self.prepare(rules)?;
+        self.commit(prepared).await;
+        Ok(())
     }
 
-    async fn apply(&self, rules: Rules, restore: bool) -> Result<(), Vec<String>> {
+    /// Does all of a reload that can fail, and changes nothing.
+    pub fn prepare(&self, rules: Rules) -> Result<Prepared, Vec<String>> {
         let groups = load(&rules, &*self.shared.query)?;
-        *self.shared.surroundings.write() = rules.surroundings;
+        Ok(Prepared { groups, surroundings: rules.surroundings })
+    }
+
+    /// Does what was prepared.
+    pub async fn commit(&self, prepared: Prepared) {
+        self.apply(prepared, false).await;
+    }
+
+    async fn apply(&self, prepared: Prepared, restore: bool) {
+        let Prepared { groups, surroundings } = prepared;
+        *self.shared.surroundings.write() = surroundings;
         let mut running = self.running.lock().await;
         let mut old = std::mem::take(&mut *running);
         for mut group in groups {
@@ -148,7 +169,6 @@ impl Manager {
             }
             self.shared.states.write().remove(&key);
         }
-        Ok(())
     }
 
     /// All groups, by file and name.

@@ -5,10 +5,12 @@
 //! at once as [`Prometheus::concurrency`] has permits; a query whose client goes is cancelled.
 //! What differs from the original is in `docs/prometheus-api.md`.
 
+mod cors;
 mod encode;
 mod envelope;
 mod federate;
 mod labels;
+pub mod notifications;
 pub mod outside;
 mod params;
 mod query;
@@ -22,7 +24,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use promql::cache::ResultCache;
 use promql::control::{Cancel, Limits};
 use promql::engine::Engine;
 use promql::parser::Options;
@@ -30,6 +34,7 @@ use stdx::clock::Clock;
 use tokio::sync::Semaphore;
 use tower_http::compression::CompressionLayer;
 
+pub use self::cors::{CORS_ORIGIN_DEFAULT, CorsOrigin};
 use self::envelope::{ApiError, Kind};
 use self::outside::{Absent, Metrics, Rules, Server, Targets};
 use crate::{Auth, AuthLayer};
@@ -55,12 +60,16 @@ pub struct Prometheus {
     pub language: Options,
     /// What a query may take.
     pub limits: Limits,
+    /// Results of range queries that were asked before.
+    pub results: Arc<ResultCache>,
     /// One permit for each query that may run.
     pub concurrency: Arc<Semaphore>,
     /// Whether data may be deleted through the API (`web.enable-admin-api`).
     pub admin: bool,
     /// Whether `/-/reload` and `/-/quit` do anything (`web.enable-lifecycle`).
     pub lifecycle: bool,
+    /// Which web pages may ask.
+    pub cors: CorsOrigin,
     /// Who may ask.
     pub auth: Auth,
     /// What time it is.
@@ -79,9 +88,11 @@ impl Prometheus {
             engine: Engine::default(),
             language: Options::default(),
             limits: Limits::default(),
+            results: Arc::default(),
             concurrency: Arc::new(Semaphore::new(CONCURRENCY_DEFAULT)),
             admin: false,
             lifecycle: false,
+            cors: CorsOrigin::default(),
             auth: Auth::default(),
             clock,
         }
@@ -167,15 +178,17 @@ pub fn router(prometheus: Prometheus) -> Router {
             "/admin/tsdb/clean_tombstones",
             post(server::clean_tombstones).put(server::clean_tombstones),
         )
-        .fallback(server::not_found);
+        .fallback(server::not_found)
+        .layer(auth.clone())
+        .layer(from_fn_with_state(prometheus.cors.clone(), cors::layer));
     let closed = Router::new()
-        .nest("/api/v1", v1)
         .route("/federate", get(federate::federate))
         .route("/version", get(status::version))
         .route("/consoles/{*path}", get(server::not_found))
         .route("/-/reload", post(server::reload).put(server::reload))
         .route("/-/quit", post(server::quit).put(server::quit))
         .layer(auth)
+        .nest("/api/v1", v1)
         .layer(CompressionLayer::new().gzip(true).zstd(true));
     let open = Router::new()
         .route("/-/healthy", get(server::healthy).head(server::healthy))

@@ -5,8 +5,9 @@
 
 mod md5;
 
-use model::metric::LabelsBuilder;
+use model::metric::{Labels, LabelsBuilder, from_go};
 use regex::Regex;
+use serde::Serialize;
 use stdx::yaml::{Fields, Node, Problem};
 
 /// What a rule does.
@@ -143,7 +144,7 @@ impl Rule {
             None => DEFAULT_REGEX.to_owned(),
             Some(node) => node.text()?,
         };
-        let anchored = format!("^(?s:{regex_text})$");
+        let anchored = format!("^(?s:{})$", from_go(&regex_text));
         let regex = Regex::new(&anchored).map_err(|error| {
             node.problem(&format!("error parsing regexp: {}", last_line(&error.to_string())))
         })?;
@@ -337,9 +338,69 @@ pub fn apply(rules: &[Rule], labels: &mut LabelsBuilder) -> bool {
     rules.iter().all(|rule| rule.apply(labels))
 }
 
+/// A rule as its fields, by the names that Prometheus's API has for them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Described {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    source_labels: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    separator: String,
+    regex: String,
+    #[serde(skip_serializing_if = "is_zero")]
+    modulus: u64,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    target_label: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    replacement: String,
+    action: &'static str,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Rule {
+    fn describe(&self) -> Described {
+        Described {
+            source_labels: self.source_labels.clone(),
+            separator: self.separator.clone(),
+            regex: self.regex_text.clone(),
+            modulus: self.modulus,
+            target_label: self.target_label.clone(),
+            replacement: self.replacement.clone(),
+            action: self.action.as_str(),
+        }
+    }
+}
+
+/// What a rule did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The rule.
+    pub rule: Described,
+    /// The labels after it; none once they were dropped.
+    pub labels: Labels,
+    /// Whether they are still there.
+    pub keep: bool,
+}
+
+/// Applies rules in order and tells what each of them does.
+#[must_use]
+pub fn trace(rules: &[Rule], labels: &Labels) -> Vec<Step> {
+    let mut builder = LabelsBuilder::from_labels(labels);
+    let mut keep = true;
+    let step = |rule: &Rule| {
+        keep = keep && rule.apply(&mut builder);
+        let labels = if keep { builder.build() } else { Labels::empty() };
+        Step { rule: rule.describe(), labels, keep }
+    };
+    rules.iter().map(step).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use model::metric::Labels;
 
     use super::*;
 
@@ -355,6 +416,23 @@ mod tests {
         let kept = apply(&rules, &mut builder);
         let seen = if kept { builder.build().to_string() } else { "dropped".to_owned() };
         assert_eq!(seen, expect, "{text}");
+    }
+
+    #[test]
+    fn a_trace_tells_what_each_rule_does() {
+        let rules = rules(
+            "- source_labels: [a, b]\n  target_label: d\n- regex: Baz\n  source_labels: [c]\n  \
+             action: drop\n- regex: a\n  action: labeldrop",
+        );
+        let labels = Labels::from_pairs(&[("a", "foo"), ("b", "bar"), ("c", "Baz")]);
+        let steps = trace(&rules.expect("rules"), &labels);
+        let seen: Vec<_> = steps.iter().map(|one| (one.labels.to_string(), one.keep)).collect();
+        let replaced = "{a=\"foo\", b=\"bar\", c=\"Baz\", d=\"foo;bar\"}".to_owned();
+        assert_eq!(seen, [(replaced, true), ("{}".to_owned(), false), ("{}".to_owned(), false)]);
+        assert_eq!(
+            serde_json::to_string(&steps[0].rule).expect("JSON"),
+            r#"{"sourceLabels":["a","b"],"separator":";","regex":"(.*)","targetLabel":"d","replacement":"$1","action":"replace"}"#
+        );
     }
 
     #[test]

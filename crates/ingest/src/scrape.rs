@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::Tenant;
+use model::metric::Labels;
 use parking_lot::RwLock;
 use stdx::clock::Clock;
 use stdx::memory::Budget;
@@ -33,6 +34,7 @@ pub(crate) use self::target::of_group;
 use crate::MetricSink;
 use crate::outgoing::OutgoingError;
 use crate::prometheus::Config;
+use crate::relabel;
 
 /// How much scraping may take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +83,10 @@ pub struct Manager {
     reloading: tokio::sync::Mutex<()>,
 }
 
+/// A reload of which nothing can fail any more.
+#[derive(Debug)]
+pub struct Prepared(Vec<pool::Settings>);
+
 /// What all scrapes share.
 #[derive(Debug)]
 struct Shared {
@@ -104,25 +110,47 @@ impl Manager {
     /// Makes `config` the one that counts. Jobs that are the same go on as if nothing had happened;
     /// series of jobs that are gone end. On error everything stays as it was.
     pub async fn reload(&self, config: &Config) -> Result<(), OutgoingError> {
+        let prepared = self.prepare(config)?;
+        self.commit(prepared).await;
+        Ok(())
+    }
+
+    /// Does all of a reload that can fail, and changes nothing.
+    pub fn prepare(&self, config: &Config) -> Result<Prepared, OutgoingError> {
+        let settings = |job| pool::Settings::new(job, &self.shared.setup);
+        Ok(Prepared(config.jobs.iter().map(settings).collect::<Result<_, _>>()?))
+    }
+
+    /// Does what was prepared.
+    pub async fn commit(&self, prepared: Prepared) {
         let _one = self.reloading.lock().await;
-        let mut prepared = Vec::new();
-        for job in &config.jobs {
-            prepared.push((job, pool::Settings::new(job, &self.shared.setup)?));
-        }
         let mut gone = self.pools.read().clone();
-        for (job, settings) in prepared {
-            if let Some(pool) = gone.remove(&job.name) {
+        for settings in prepared.0 {
+            let name = settings.job.name.clone();
+            if let Some(pool) = gone.remove(&name) {
                 pool.reload(settings);
             } else {
                 let pool = Pool::start(Arc::clone(&self.shared), settings);
-                self.pools.write().insert(job.name.clone(), pool);
+                self.pools.write().insert(name, pool);
             }
         }
         for (name, pool) in gone {
             self.pools.write().remove(&name);
             pool.stop(runner::End::Vanished).await;
         }
-        Ok(())
+    }
+
+    /// The configuration of a job as YAML, without secrets.
+    #[must_use]
+    pub fn pool_config(&self, name: &str) -> Option<String> {
+        Some(self.pools.read().get(name)?.settings().job.text.clone())
+    }
+
+    /// What the rules of a job do to the labels of a target.
+    #[must_use]
+    pub fn relabel_steps(&self, name: &str, labels: &Labels) -> Option<Vec<relabel::Step>> {
+        let settings = self.pools.read().get(name)?.settings();
+        Some(relabel::trace(&settings.job.relabel, labels))
     }
 
     /// The jobs with their targets, by name.

@@ -2,11 +2,13 @@
 //! batch in which protocols hand them to the engine.
 
 mod batch;
+mod go_regex;
 mod histogram;
 mod labels;
 mod matcher;
 
 pub use batch::{Batch, Exemplar, Float, HistogramSample, Metadata, MetricType, Series};
+pub use go_regex::from_go;
 pub use histogram::{Histogram, ResetHint, Span};
 pub use labels::{Labels, LabelsBuilder, LabelsIter};
 pub use matcher::{InvalidMatcher, MatchOp, Matcher};

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 use model::metric::Labels;
+use stdx::memory::{Budget, Reservation};
 
 use crate::annotations::Annotations;
 use crate::ast::{At, DurationExpr, DurationKind, DurationValue, Expr, Extended, VectorSelector};
@@ -42,14 +43,13 @@ struct Entry {
     end: i64,
     series: Vec<Series>,
     annotations: Annotations,
-    bytes: usize,
+    _memory: Reservation,
     used: u64,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
     entries: HashMap<Key, Entry>,
-    bytes: usize,
     clock: u64,
     counts: Counts,
 }
@@ -92,34 +92,34 @@ pub struct Question<'a> {
 #[derive(Debug)]
 pub struct ResultCache {
     kept: Mutex<Kept>,
-    limit_bytes: usize,
+    memory: Budget,
 }
 
 impl Default for ResultCache {
     fn default() -> ResultCache {
-        ResultCache::new(CACHE_BYTES_DEFAULT)
+        ResultCache::new(Budget::new("kept results", CACHE_BYTES_DEFAULT))
     }
 }
 
 impl ResultCache {
-    /// That keeps at most `limit_bytes`; 0 keeps nothing.
+    /// That keeps results in `memory`; with a limit of 0 it keeps nothing.
     #[must_use]
-    pub fn new(limit_bytes: usize) -> ResultCache {
-        ResultCache { kept: Mutex::default(), limit_bytes }
+    pub fn new(memory: Budget) -> ResultCache {
+        ResultCache { kept: Mutex::default(), memory }
     }
 
     /// How useful it has been.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let kept = self.lock();
-        Counts { bytes: kept.bytes, entries: kept.entries.len(), ..kept.counts }
+        let bytes = self.memory.used_bytes();
+        Counts { bytes, entries: kept.entries.len(), ..kept.counts }
     }
 
     /// Forgets everything.
     pub fn clear(&self) {
         let mut kept = self.lock();
         kept.entries.clear();
-        kept.bytes = 0;
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -136,9 +136,9 @@ impl ResultCache {
     ) -> Result<Outcome, QueryError> {
         let &Question { expr, start, end, step, now, .. } = question;
         let settled = now.saturating_sub(SETTLED_AFTER);
-        let keepable = self.limit_bytes > 0 && step > 0 && start <= settled;
-        let version = if keepable && is_keepable(expr, settled) { source.version() } else { None };
-        let Some(version) = version else {
+        let keepable = self.memory.limit_bytes() > 0 && step > 0 && start <= settled;
+        let keepable = keepable && is_keepable(expr, settled);
+        let Some(version) = keepable.then(|| source.version(settled)).flatten() else {
             self.lock().counts.refused += 1;
             return engine.range(source, expr, (start, end, step), run);
         };
@@ -209,24 +209,37 @@ impl ResultCache {
         let series: Vec<Series> =
             series.iter().filter_map(|series| cut(series, start, end)).collect();
         let bytes = key.query.len() + 256 + series.iter().map(size).sum::<usize>();
-        if bytes > self.limit_bytes / 4 {
+        if bytes > self.memory.limit_bytes() / 4 {
             return;
         }
         let mut kept = self.lock();
         kept.clock += 1;
         let used = kept.clock;
-        let annotations = outcome.annotations.clone();
-        let entry = Entry { version, start, end, series, annotations, bytes, used };
-        kept.bytes += bytes;
-        if let Some(old) = kept.entries.insert(key, entry) {
-            kept.bytes -= old.bytes;
+        // A shorter range does not push out the longer one that has it.
+        let has =
+            |known: &Entry| known.version == version && known.start <= start && known.end >= end;
+        if kept.entries.get(&key).is_some_and(has) {
+            return;
         }
-        while kept.bytes > self.limit_bytes {
-            let oldest = kept.entries.iter().min_by_key(|(_, entry)| entry.used);
-            let Some(oldest) = oldest.map(|(key, _)| key.clone()) else { break };
-            if let Some(old) = kept.entries.remove(&oldest) {
-                kept.bytes -= old.bytes;
+        kept.entries.remove(&key);
+        let Some(memory) = self.room(&mut kept, bytes) else { return };
+        let annotations = outcome.annotations.clone();
+        kept.entries
+            .insert(key, Entry { version, start, end, series, annotations, _memory: memory, used });
+    }
+
+    /// Room for a result; what was not used for the longest time goes.
+    fn room(&self, kept: &mut Kept, bytes: usize) -> Option<Reservation> {
+        loop {
+            match self.memory.reserve(bytes) {
+                Ok(memory) => return Some(memory),
+                // It is those who ask who need the memory, not what is kept.
+                Err(full) if full.limit_bytes != self.memory.limit_bytes() => return None,
+                Err(_) => {}
             }
+            let oldest = kept.entries.iter().min_by_key(|(_, entry)| entry.used);
+            let oldest = oldest.map(|(key, _)| key.clone())?;
+            kept.entries.remove(&oldest);
         }
     }
 }
@@ -417,7 +430,7 @@ mod tests {
 
     #[test]
     fn a_new_version_empties_and_the_limit_holds() {
-        let cache = ResultCache::new(40_000);
+        let cache = ResultCache::new(Budget::new("test", 40_000));
         let mut data = source(200);
         ask(&cache, &data, "m_total", 10, 100);
         data.clear();

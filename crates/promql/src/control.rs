@@ -10,6 +10,8 @@ use std::time::Duration;
 use stdx::clock::Stopwatch;
 use stdx::memory::{Budget, Full};
 
+use crate::eval::Steps;
+
 /// Stops a query from outside. Clones stop the same one.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
@@ -90,6 +92,10 @@ pub struct Control {
     peak: AtomicU64,
     /// Samples read for the query, as Prometheus counts `totalQueryableSamples`.
     total: AtomicU64,
+    /// The steps of the whole query.
+    steps: Steps,
+    /// Samples read for each of them, when that is wanted.
+    by_step: Option<Vec<AtomicU64>>,
 }
 
 impl Control {
@@ -103,7 +109,15 @@ impl Control {
             held: AtomicU64::new(0),
             peak: AtomicU64::new(0),
             total: AtomicU64::new(0),
+            steps: Steps::once(0),
+            by_step: None,
         }
+    }
+
+    /// For a query of these steps; `by_step` counts what is read for each.
+    pub(crate) fn of_steps(self, steps: Steps, by_step: bool) -> Control {
+        let by_step = by_step.then(|| (0..steps.count).map(|_| AtomicU64::new(0)).collect());
+        Control { steps, by_step, ..self }
     }
 
     /// Whether the query may go on.
@@ -141,9 +155,31 @@ impl Control {
         self.total.load(Ordering::Relaxed)
     }
 
-    /// Counts samples that a selector took into account.
-    pub(crate) fn count_read(&self, samples: u64) {
-        self.total.fetch_add(samples, Ordering::Relaxed);
+    /// Counts samples that a selector took into account at `steps`; `at` says how many at one of
+    /// them. As in Prometheus, what is evaluated once for all steps counts at each, and what a
+    /// subquery reads at the last.
+    pub(crate) fn count_read(&self, steps: Steps, samples: u64, at: impl Fn(usize) -> u64) {
+        let once = steps == Steps { count: 1, ..self.steps };
+        let times = if once { self.steps.count as u64 } else { 1 };
+        self.total.fetch_add(samples.saturating_mul(times), Ordering::Relaxed);
+        let Some(counts) = &self.by_step else { return };
+        if steps == self.steps {
+            for (step, count) in counts.iter().enumerate() {
+                count.fetch_add(at(step), Ordering::Relaxed);
+            }
+        } else if once {
+            for count in counts {
+                count.fetch_add(samples, Ordering::Relaxed);
+            }
+        } else if let Some(last) = counts.last() {
+            last.fetch_add(samples, Ordering::Relaxed);
+        }
+    }
+
+    /// The samples that were read for each step, where that was counted.
+    pub(crate) fn samples_by_step(&self) -> Vec<(i64, u64)> {
+        let counts = self.by_step.iter().flatten().enumerate();
+        counts.map(|(at, count)| (self.steps.at(at), count.load(Ordering::Relaxed))).collect()
     }
 
     /// Counts samples that are held from now until [`Control::release`].

@@ -128,12 +128,15 @@ pub enum Value {
 }
 
 /// How much was done for a query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stats {
     /// Samples read (`totalQueryableSamples`).
     pub total_samples: u64,
     /// The most that were held at once (`peakSamples`).
     pub peak_samples: u64,
+    /// Samples read for each step, when [`Run::per_step`] asks for it: milliseconds and how many
+    /// (`totalQueryableSamplesPerStep`).
+    pub by_step: Vec<(i64, u64)>,
 }
 
 /// What a query has come to.
@@ -156,6 +159,8 @@ pub struct Run {
     pub cancel: Cancel,
     /// Overrides [`Options::lookback`], milliseconds.
     pub lookback: Option<i64>,
+    /// Whether samples are counted for each step too.
+    pub per_step: bool,
 }
 
 /// Evaluates queries.
@@ -225,7 +230,12 @@ impl Engine {
         run: &Run,
         finish: impl FnOnce(&Evaluator<'_>, &crate::eval::Node<'_>) -> Result<Value, QueryError>,
     ) -> Result<Outcome, QueryError> {
+        let steps = match times.step {
+            0 => Steps::once(times.start),
+            step => Steps::between(times.start, times.end, step),
+        };
         let control = Control::new(run.limits.clone(), run.cancel.clone());
+        let control = control.of_steps(steps, run.per_step);
         let node = plan(expr, &times).map_err(QueryError::Execution)?;
         let evaluator = Evaluator {
             source,
@@ -238,8 +248,11 @@ impl Engine {
         let value = finish(&evaluator, &node)?;
         let annotations =
             evaluator.notes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let stats =
-            Stats { total_samples: control.total_samples(), peak_samples: control.peak_samples() };
+        let stats = Stats {
+            total_samples: control.total_samples(),
+            peak_samples: control.peak_samples(),
+            by_step: control.samples_by_step(),
+        };
         Ok(Outcome { value, annotations, stats })
     }
 }
@@ -351,7 +364,8 @@ impl Evaluator<'_> {
                     .collect();
             }
             let found = one.floats.len() + one.histograms.len();
-            self.control.count_read(u64::try_from(found).unwrap_or(u64::MAX));
+            let found_now = u64::try_from(found).unwrap_or(u64::MAX);
+            self.control.count_read(steps, found_now, |_| found_now);
             if found > 0 {
                 tally.add(found, found * 16 + 64)?;
                 matrix.push(one);

@@ -9,6 +9,7 @@ mod average;
 mod bounds;
 mod bucket;
 mod classic;
+mod fractions;
 mod open;
 mod quantile;
 mod reset;

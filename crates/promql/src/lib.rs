@@ -14,6 +14,7 @@ pub mod duration;
 pub mod engine;
 pub mod error;
 mod eval;
+pub mod features;
 mod functions;
 pub mod histogram;
 pub mod memory;

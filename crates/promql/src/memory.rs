@@ -128,7 +128,7 @@ impl SeriesSource for MemorySource {
         Ok(Box::new(Selected(found.collect(), select.start, select.end)))
     }
 
-    fn version(&self) -> Option<u64> {
+    fn version(&self, _settled: i64) -> Option<u64> {
         Some(self.version.load(Ordering::Relaxed))
     }
 }

@@ -37,11 +37,12 @@ pub trait SeriesSource: Send + Sync {
     fn select(&self, select: &Select, control: &Control)
     -> Result<Box<dyn SeriesSet>, SourceError>;
 
-    /// A number that changes whenever something changes that is settled: when a sample arrives
-    /// that is older than [`crate::cache::SETTLED_AFTER`] (late, out of order, imported), when
-    /// samples are deleted, replaced or downsampled. Results of settled steps may be kept while it
-    /// stays the same; `None` means that nothing may be kept.
-    fn version(&self) -> Option<u64> {
+    /// A number that changes whenever a sample up to `settled` (milliseconds), or up to what was
+    /// asked about before, comes (late, out of order, imported), is deleted, replaced or
+    /// downsampled. Results that hang on no later sample may be kept while it stays the same;
+    /// `None` means that nothing may be kept.
+    fn version(&self, settled: i64) -> Option<u64> {
+        let _ = settled;
         None
     }
 }

@@ -103,3 +103,35 @@ fn a_broken_store_is_an_internal_error() {
         ("internal", "expanding series: the disk is on fire")
     );
 }
+
+#[test]
+fn samples_are_counted_for_each_step_as_in_prometheus() {
+    let mut source = MemorySource::new();
+    for name in ["one", "three"] {
+        for series in ["a", "b", "c"].iter().take(if name == "one" { 1 } else { 3 }) {
+            let labels = Labels::from_pairs(&[("__name__", name), ("s", series)]);
+            for at in 0..100 {
+                source.float(&labels, at * 10_000, 1.0, 0);
+            }
+        }
+    }
+    for (query, each) in [
+        ("one", [1, 1, 1, 1]),
+        ("three + three", [6, 6, 6, 6]),
+        ("rate(one[60s])", [6, 6, 6, 6]),
+        ("sum(rate(three[60s]))", [18, 18, 18, 18]),
+        ("one @ 30", [1, 1, 1, 1]),
+        ("rate(one[60s] @ 30)", [4, 4, 4, 4]),
+        // What the subquery itself reads counts at the end.
+        ("sum_over_time(one[20s:5s])", [4, 4, 4, 4 + 7]),
+    ] {
+        let expr = parser::parse(query, parser::Options::ALL).expect("a query");
+        let run = Run { per_step: true, ..Run::default() };
+        let outcome = Engine::default().range(&source, &expr, (201_000, 220_000, 5_000), &run);
+        let stats = outcome.expect("a result").stats;
+        let counts: Vec<u64> = stats.by_step.iter().map(|(_, count)| *count).collect();
+        assert_eq!(counts, each, "{query}");
+        assert_eq!(stats.total_samples, each.iter().sum::<u64>(), "{query}");
+        assert_eq!(stats.by_step[0].0, 201_000);
+    }
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod drift;
+mod features;
 pub(crate) mod load;
 pub(crate) mod query;
 pub(crate) mod service;

@@ -60,6 +60,7 @@ pub(crate) struct Config {
     pub(crate) ingest: Ingest,
     pub(crate) storage: Storage,
     pub(crate) retention: BTreeMap<model::Table, Retention>,
+    pub(crate) prometheus: Prometheus,
     pub(crate) metrics: Metrics,
     pub(crate) query: Query,
 }
@@ -125,11 +126,25 @@ pub(crate) struct Retention {
     pub(crate) bytes: Option<u64>,
 }
 
+/// Prometheus's language and API.
+#[derive(Debug, Clone)]
+pub(crate) struct Prometheus {
+    /// A `prometheus.yml`.
+    pub(crate) config: Option<PathBuf>,
+    /// Names of experimental PromQL.
+    pub(crate) features: Vec<String>,
+    pub(crate) external_url: Option<url::Url>,
+    /// A regular expression.
+    pub(crate) cors_origin: String,
+    /// Whether the configuration is read again on request.
+    pub(crate) reload: bool,
+    /// Whether the server ends on request.
+    pub(crate) quit: bool,
+}
+
 /// The engine of metrics.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
-    /// A `prometheus.yml`.
-    pub(crate) prometheus: Option<PathBuf>,
     pub(crate) series_max: usize,
     pub(crate) exemplars_max: usize,
     pub(crate) out_of_order_window: Duration,
@@ -147,6 +162,7 @@ pub(crate) struct Query {
     pub(crate) rows_max: usize,
     pub(crate) samples_max: usize,
     pub(crate) lookback: Duration,
+    pub(crate) cache_bytes: Option<usize>,
     pub(crate) running_max: usize,
     pub(crate) queue_max: usize,
     pub(crate) spill_bytes_max: u64,
@@ -279,8 +295,8 @@ fn read(reader: &mut Reader<'_>) -> Config {
             ),
             (model::Table::Logs, retention(reader, "retention.logs.age", "retention.logs.bytes")),
         ]),
+        prometheus: prometheus(reader),
         metrics: Metrics {
-            prometheus: reader.optional_text("prometheus.config").map(PathBuf::from),
             series_max: reader.count("metrics.series_max"),
             exemplars_max: reader.count("metrics.exemplars_max"),
             out_of_order_window: reader.duration("metrics.out_of_order_window"),
@@ -294,10 +310,23 @@ fn read(reader: &mut Reader<'_>) -> Config {
             rows_max: reader.count("query.rows_max"),
             samples_max: reader.count("query.samples_max"),
             lookback: reader.duration("query.lookback"),
+            cache_bytes: reader.optional_bytes("query.cache_bytes"),
             running_max: reader.count("query.running_max"),
             queue_max: reader.count("query.queue_max"),
             spill_bytes_max: reader.bytes("query.spill_bytes_max") as u64,
         },
+    }
+}
+
+fn prometheus(reader: &mut Reader<'_>) -> Prometheus {
+    let lifecycle = reader.text("prometheus.lifecycle");
+    Prometheus {
+        config: reader.optional_text("prometheus.config").map(PathBuf::from),
+        features: reader.words("prometheus.features"),
+        external_url: reader.optional_url("prometheus.external_url"),
+        cors_origin: reader.text("prometheus.cors_origin"),
+        reload: lifecycle != "off",
+        quit: lifecycle == "on",
     }
 }
 
@@ -322,6 +351,9 @@ fn contradictions(config: &Config) -> Vec<String> {
                  write there; set auth.keys, or say insecure: true (--insecure) when that is wanted"
             ));
         }
+    }
+    if let Err(error) = api::prometheus::CorsOrigin::parse(&config.prometheus.cors_origin) {
+        problems.push(format!("prometheus.cors_origin: {error}"));
     }
     if config.memory_limit < MEMORY_MIN {
         problems.push("memory.limit: at least 128MiB are needed".to_owned());

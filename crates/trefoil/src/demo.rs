@@ -51,10 +51,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let listeners = Listeners::bind(&config.listen, Taken::MoveAside).await?;
     let mut said = listeners.moved.clone();
     let addresses = Addresses::choose(&listeners, &mut said).await?;
-    if config.metrics.prometheus.is_none() {
-        config.metrics.prometheus = Some(addresses.write_config(&data_dir, key.as_deref())?);
+    if config.prometheus.config.is_none() {
+        config.prometheus.config = Some(addresses.write_config(&data_dir, key.as_deref())?);
     }
-    let server = Server::start(config, listeners, CancellationToken::new()).await?;
+    let server = Server::start(config, listeners, shutdown.clone()).await?;
     let collector = server.endpoints().otlp_grpc.clone();
     let collector = collector.context("the demo needs listen.otlp_grpc, which is off")?;
     let otlp = Otlp { endpoint: format!("http://{collector}"), key };

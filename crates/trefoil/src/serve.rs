@@ -1,5 +1,6 @@
 //! `trefoil serve`: the server's life, from the configuration to a clean end.
 
+mod flags;
 mod listeners;
 mod metrics;
 mod own_metrics;
@@ -8,8 +9,6 @@ mod server;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-use tokio_util::sync::CancellationToken;
 
 use crate::command::print;
 use crate::config::{self, RawConfig};
@@ -52,7 +51,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = args.settings()?.parse()?;
     let shutdown = stop::on_signal()?;
     let listeners = Listeners::bind(&config.listen, Taken::Refuse).await?;
-    let server = Server::start(config, listeners, CancellationToken::new()).await?;
+    let server = Server::start(config, listeners, shutdown.clone()).await?;
     print(&server.greeting());
     shutdown.cancelled().await;
     server.stop().await?;

@@ -71,9 +71,11 @@ pub(crate) struct Limits {
 }
 
 /// What became of a batch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Applied {
     pub(crate) written: Written,
+    /// The oldest sample that was taken; the greatest time when there is none.
+    pub(crate) oldest: i64,
     /// Not all series could be made for want of memory.
     pub(crate) full: bool,
 }
@@ -136,7 +138,7 @@ impl Head {
             bounds: self.bounds(newest),
             latest,
             newest,
-            applied: Applied::default(),
+            applied: Applied { written: Written::default(), oldest: i64::MAX, full: false },
             made: Vec::new(),
             made_bytes: 0,
             grown: 0,
@@ -427,7 +429,7 @@ impl Appending<'_> {
             }
             // What is known already is written too: its log record may not be durable yet.
             self.records.float(number, float);
-            self.newest = self.newest.max(float.timestamp);
+            self.count_time(float.timestamp);
         }
         self.applied.written.floats += 1;
         Ok(())
@@ -444,9 +446,15 @@ impl Appending<'_> {
         }
         series.put_histogram(sample, &self.bounds)?;
         self.records.histogram(self.head.number, number, sample);
-        self.newest = self.newest.max(sample.timestamp);
+        self.count_time(sample.timestamp);
         self.grown += 64;
         Ok(())
+    }
+
+    #[inline]
+    fn count_time(&mut self, timestamp: i64) {
+        self.newest = self.newest.max(timestamp);
+        self.applied.oldest = self.applied.oldest.min(timestamp);
     }
 
     fn exemplars(&mut self, labels: &Labels, number: u32, series: &BatchSeries<'_>) {

@@ -2,6 +2,7 @@
 
 mod background;
 mod blocks;
+mod changes;
 mod labels;
 mod maintain;
 mod open;
@@ -34,6 +35,7 @@ use crate::store::BlockStore;
 use crate::wal::{RecordWriter, Wal};
 
 use background::Bell;
+use changes::Changes;
 use readers::Readers;
 
 pub use labels::{Cardinality, Cost, LabelCost};
@@ -58,6 +60,8 @@ pub(crate) struct Inner {
     maintenance: Mutex<()>,
     closing: AtomicBool,
     checkpoints: AtomicU64,
+    /// The first and the last segment of the log that were read at the start.
+    replayed: (u64, u64),
     bell: Bell,
     /// The directory is ours as long as this is open.
     _lock: File,
@@ -76,6 +80,7 @@ pub(crate) struct TenantStore {
     pub(crate) head: Head,
     pub(crate) blocks: Blocks,
     readers: Arc<Readers>,
+    changes: Changes,
     /// The last cut whose block is durable.
     cut_done: AtomicI64,
 }
@@ -151,6 +156,7 @@ impl Inner {
             let ahead = i64::try_from(self.options.ahead_max.as_millis()).unwrap_or(i64::MAX);
             let latest = (self.clock.now() / 1_000_000).saturating_add(ahead);
             store.head.append(batch, latest, &self.wal, records, |applied, records| {
+                store.changes.wrote(applied.oldest);
                 self.submit(applied, records, done);
             });
         });
@@ -162,7 +168,7 @@ impl Inner {
     where
         D: FnOnce(Result<Written, AppendError>) + Send + 'static,
     {
-        let Applied { written, full } = applied;
+        let Applied { written, full, .. } = applied;
         count(&written);
         let answer = move |result: Result<(), AppendError>| {
             done(result.and_then(|()| if full { Err(full_error()) } else { Ok(written) }));
@@ -239,6 +245,7 @@ impl TenantStore {
             head: Head::new(tenant, number, limits),
             blocks,
             readers: Arc::default(),
+            changes: Changes::default(),
             cut_done: AtomicI64::new(i64::MIN),
         })
     }

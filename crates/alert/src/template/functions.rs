@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use model::metric::from_go;
+
 use super::eval::Run;
 use super::format::printf;
 use super::value::Value;
@@ -192,7 +194,8 @@ fn pure(name: &str, arguments: &[Value]) -> Result<Value, Wrong> {
         "reReplaceAll" => replace(arguments),
         "match" => {
             let [pattern, value] = arguments else { return Err(Wrong::Count(2)) };
-            let regex = regex::Regex::new(pattern.text()?).map_err(|error| error.to_string())?;
+            let regex =
+                regex::Regex::new(&from_go(pattern.text()?)).map_err(|error| error.to_string())?;
             Ok(Value::Bool(regex.is_match(value.text()?)))
         }
         "safeHtml" => text(one_text(arguments)?.to_owned()),
@@ -353,7 +356,7 @@ fn slice(arguments: &[Value]) -> Result<Value, Wrong> {
 
 fn replace(arguments: &[Value]) -> Result<Value, Wrong> {
     let [pattern, replacement, text] = arguments else { return Err(Wrong::Count(3)) };
-    let regex = regex::Regex::new(pattern.text()?).map_err(|error| error.to_string())?;
+    let regex = regex::Regex::new(&from_go(pattern.text()?)).map_err(|error| error.to_string())?;
     let replaced = regex.replace_all(text.text()?, replacement.text()?);
     Ok(Value::Text(replaced.into_owned()))
 }

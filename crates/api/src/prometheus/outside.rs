@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use futures::stream::BoxStream;
 use model::Tenant;
 use model::metric::{Exemplar, Labels, Matcher, Metadata};
 use promql::source::SeriesSource;
 use stdx::clock::UnixNanos;
+
+use super::notifications::Notifications;
 
 /// Which series, when.
 #[derive(Debug, Clone)]
@@ -74,6 +75,33 @@ pub struct Cardinality {
     pub bytes_by_metric: Vec<(String, u64)>,
 }
 
+/// Samples that lie in files.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Block {
+    /// Its name.
+    pub id: String,
+    /// Its first time, milliseconds.
+    pub min_time: i64,
+    /// Its last time, milliseconds.
+    pub max_time: i64,
+    /// Series.
+    pub series: u64,
+    /// Floats.
+    pub floats: u64,
+    /// Native histograms.
+    pub histograms: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// Deletions that are not carried out in its files.
+    pub tombstones: u64,
+    /// How often its samples were merged; 1 is not at all.
+    pub level: u32,
+    /// The blocks of fresh samples that are in it.
+    pub sources: Vec<String>,
+    /// The distance of downsampled points, milliseconds; 0 means as they came.
+    pub resolution_ms: i64,
+}
+
 /// The store of metrics.
 pub trait Metrics: Send + Sync {
     /// The samples of a tenant, for the evaluator.
@@ -116,6 +144,17 @@ pub trait Metrics: Send + Sync {
     /// Frees the space of what was deleted.
     fn clean_tombstones(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    /// The blocks of a tenant, by time.
+    fn blocks(&self, tenant: &Tenant) -> Vec<Block> {
+        let _ = tenant;
+        Vec::new()
+    }
+
+    /// The first and the last segment of the log that were read at the start.
+    fn replayed(&self) -> (u64, u64) {
+        (0, 0)
     }
 
     /// Copies all data to a directory and tells its name.
@@ -308,17 +347,6 @@ pub trait Rules: Send + Sync {
     }
 }
 
-/// Something that users of the server's pages should know.
-#[derive(Debug, Clone, serde::Serialize)]
-pub struct Notification {
-    /// The text.
-    pub text: String,
-    /// Since when, RFC 3339.
-    pub date: String,
-    /// Whether it still holds.
-    pub active: bool,
-}
-
 /// How the server is, beyond its data.
 #[derive(Debug, Clone, Default)]
 pub struct RuntimeInfo {
@@ -374,24 +402,9 @@ pub trait Server: Send + Sync {
         false
     }
 
-    /// How far the log has been read at the start: first and last segment, and the one now.
-    fn replay(&self) -> (u64, u64, u64) {
-        (0, 0, 0)
-    }
-
-    /// The blocks of the store as Prometheus describes them (`ulid`, `minTime`, `maxTime`, …).
-    fn blocks(&self) -> Vec<serde_json::Value> {
-        Vec::new()
-    }
-
-    /// What users should know now.
-    fn notifications(&self) -> Vec<Notification> {
-        Vec::new()
-    }
-
-    /// The same as it comes and goes.
-    fn watch_notifications(&self) -> BoxStream<'static, Notification> {
-        Box::pin(futures::stream::pending())
+    /// What users should know; none when nobody tells.
+    fn notifications(&self) -> Option<&Notifications> {
+        None
     }
 
     /// The server's own metrics, in the text format.

@@ -7,6 +7,7 @@ use axum::extract::{Extension, State};
 use model::Tenant;
 use promql::ast::Expr;
 use promql::ast_json::AstJson;
+use promql::cache::Question;
 use promql::control::Cancel;
 use promql::engine::{Outcome, Run, Value};
 use promql::parser::parse as parse_query;
@@ -36,6 +37,8 @@ struct Evaluation {
     query: String,
     limit: Option<usize>,
     stats: bool,
+    /// Statistics of each step too.
+    per_step: bool,
     timeout: Duration,
     lookback: Option<i64>,
     queued: Stopwatch,
@@ -58,6 +61,7 @@ impl Evaluation {
             query: params.get("query").to_owned(),
             limit: params.limit()?,
             stats: !params.get("stats").is_empty(),
+            per_step: params.get("stats") == "all",
             timeout,
             lookback,
             queued: Stopwatch::start(),
@@ -68,7 +72,7 @@ impl Evaluation {
         let left = self.timeout.saturating_sub(self.queued.elapsed());
         let mut limits = api.limits.clone();
         limits.timeout = left;
-        Run { limits, cancel, lookback: self.lookback }
+        Run { limits, cancel, lookback: self.lookback, per_step: self.per_step }
     }
 
     /// The answer as JSON.
@@ -110,6 +114,8 @@ struct Timings {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Samples {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    total_queryable_samples_per_step: Vec<(serde_json::Number, u64)>,
     total_queryable_samples: u64,
     peak_samples: u64,
 }
@@ -132,10 +138,24 @@ fn stats(outcome: &Outcome, queued: Duration, evaluated: Duration) -> StatsJson 
             exec_total_time: queued + evaluated,
         },
         samples: Samples {
+            total_queryable_samples_per_step: outcome
+                .stats
+                .by_step
+                .iter()
+                .map(|&(time, samples)| (seconds(time), samples))
+                .collect(),
             total_queryable_samples: outcome.stats.total_samples,
             peak_samples: outcome.stats.peak_samples,
         },
     }
+}
+
+/// A time in seconds, whole where it is.
+fn seconds(millis: i64) -> serde_json::Number {
+    let exact = (millis % 1_000 != 0)
+        .then(|| serde_json::Number::from_f64(millis as f64 / 1_000.0))
+        .flatten();
+    exact.unwrap_or_else(|| (millis / 1_000).into())
 }
 
 /// Waits until the query may run.
@@ -208,9 +228,17 @@ pub(super) async fn range(
     }
     let evaluation = Evaluation::read(&api, tenant, &params)?;
     let expr = expression(&api, &params)?;
+    // `nocache` is VictoriaMetrics's parameter.
+    let fresh = evaluation.per_step || params.get("nocache") == "1";
     evaluate(&api, evaluation, move |api, evaluation, run| {
         let source = api.metrics.source(&evaluation.tenant);
-        Ok(api.engine.range(&*source, &expr, (start, end, step), &run)?)
+        if fresh {
+            return Ok(api.engine.range(&*source, &expr, (start, end, step), &run)?);
+        }
+        let (tenant, query) = (evaluation.tenant.as_str(), evaluation.query.as_str());
+        let (expr, now) = (&expr, api.now());
+        let question = Question { tenant, query, expr, start, end, step, now };
+        Ok(api.results.range(&api.engine, &*source, &question, &run)?)
     })
     .await
 }

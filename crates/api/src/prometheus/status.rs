@@ -6,8 +6,8 @@ use std::convert::Infallible;
 use axum::extract::{Extension, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
-use futures::{Stream, StreamExt as _, stream};
-use http::header;
+use futures::StreamExt as _;
+use http::{StatusCode, header};
 use model::Tenant;
 use promql::ast::AggregateOp;
 use promql::signature::FUNCTIONS;
@@ -15,7 +15,8 @@ use serde::Serialize;
 
 use super::Prometheus;
 use super::envelope::{Answer, ApiError, success};
-use super::outside::Notification;
+use super::notifications::{Notification, Notifications};
+use super::outside::Block;
 use super::params::{Params, whole_number};
 use super::targets::time_json;
 
@@ -188,13 +189,67 @@ pub(super) async fn tsdb(
 
 #[derive(Serialize)]
 struct Blocks {
-    blocks: Vec<serde_json::Value>,
+    blocks: Vec<BlockJson>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BlockJson {
+    ulid: String,
+    min_time: i64,
+    max_time: i64,
+    stats: BlockStats,
+    compaction: Compaction,
+    /// Not Prometheus's: the distance of downsampled points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolution_ms: Option<i64>,
+    version: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BlockStats {
+    num_samples: u64,
+    num_float_samples: u64,
+    num_histogram_samples: u64,
+    num_series: u64,
+    num_chunks: u64,
+    num_tombstones: u64,
+}
+
+#[derive(Serialize)]
+struct Compaction {
+    level: u32,
+    sources: Vec<String>,
+}
+
+fn block_json(block: Block) -> BlockJson {
+    BlockJson {
+        ulid: block.id,
+        min_time: block.min_time,
+        // Prometheus's blocks end before this time.
+        max_time: block.max_time.saturating_add(1),
+        stats: BlockStats {
+            num_samples: block.floats + block.histograms,
+            num_float_samples: block.floats,
+            num_histogram_samples: block.histograms,
+            num_series: block.series,
+            num_chunks: block.chunks,
+            num_tombstones: block.tombstones,
+        },
+        compaction: Compaction { level: block.level, sources: block.sources },
+        resolution_ms: (block.resolution_ms != 0).then_some(block.resolution_ms),
+        version: 1,
+    }
 }
 
 /// `/api/v1/status/tsdb/blocks`
-pub(super) async fn blocks(State(api): State<Prometheus>) -> Answer {
-    let blocks = api.blocking(|api, _| Ok(api.server.blocks())).await?;
-    success(&Blocks { blocks })
+pub(super) async fn blocks(
+    State(api): State<Prometheus>,
+    Extension(tenant): Extension<Tenant>,
+) -> Answer {
+    let blocks = api.blocking(move |api, _| Ok(api.metrics.blocks(&tenant))).await?;
+    success(&Blocks { blocks: blocks.into_iter().map(block_json).collect() })
 }
 
 #[derive(Serialize)]
@@ -206,8 +261,9 @@ struct Replay {
 
 /// `/api/v1/status/walreplay`
 pub(super) async fn replay(State(api): State<Prometheus>) -> Answer {
-    let (min, max, current) = api.server.replay();
-    success(&Replay { min, max, current })
+    // Nothing is answered before all of it is read.
+    let (min, max) = api.metrics.replayed();
+    success(&Replay { min, max, current: max })
 }
 
 #[derive(Serialize)]
@@ -266,7 +322,7 @@ pub(super) async fn features(State(api): State<Prometheus>) -> Answer {
         ("negative_offset", true),
         ("bool", true),
         ("per_query_lookback_delta", true),
-        ("per_step_stats", false),
+        ("per_step_stats", true),
         ("type_and_unit_labels", api.engine.options().type_and_unit_labels),
         ("delayed_name_removal", api.engine.options().delayed_name_removal),
         ("duration_expr", language.duration_expressions),
@@ -324,7 +380,7 @@ const AGGREGATIONS: [AggregateOp; 14] = [
 
 /// `/api/v1/notifications`
 pub(super) async fn notifications(State(api): State<Prometheus>) -> Answer {
-    success(&api.server.notifications())
+    success(&api.server.notifications().map(Notifications::active).unwrap_or_default())
 }
 
 fn event(notification: &Notification) -> Result<Event, Infallible> {
@@ -332,13 +388,12 @@ fn event(notification: &Notification) -> Result<Event, Infallible> {
 }
 
 /// `/api/v1/notifications/live`: those of now, then each that comes or goes, as server-sent events.
-pub(super) async fn notifications_live(
-    State(api): State<Prometheus>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let changes = api.server.watch_notifications();
-    let now = stream::iter(api.server.notifications());
-    Sse::new(now.chain(changes).map(|notification| event(&notification)))
-        .keep_alive(KeepAlive::default())
+pub(super) async fn notifications_live(State(api): State<Prometheus>) -> Response {
+    let Some(watched) = api.server.notifications().and_then(Notifications::watch) else {
+        return StatusCode::NO_CONTENT.into_response();
+    };
+    let events = watched.map(|notification| event(&notification));
+    Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
 /// `/api/v1/openapi.yaml`

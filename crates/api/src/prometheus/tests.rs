@@ -281,6 +281,55 @@ async fn instant_queries() {
 }
 
 #[tokio::test]
+async fn statistics_of_each_step() {
+    let query = "query=sum(test_metric1)&start=60&end=120.5&step=30.25";
+    let (_, body) = get_path(&format!("/api/v1/query_range?{query}&stats=all")).await;
+    let samples = r#""samples":{"totalQueryableSamplesPerStep":[[60,2],[90.25,2],[120.5,2]],"totalQueryableSamples":6,"#;
+    assert!(body.contains(samples), "{body}");
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_may_ask_as_in_prometheus() {
+    let ask = |pattern: &str, method: &str, origin: Option<&str>| {
+        let api = Prometheus { cors: CorsOrigin::parse(pattern).expect("a pattern"), ..api() };
+        let mut request = Request::builder().method(method).uri("/api/v1/status/buildinfo");
+        if let Some(origin) = origin {
+            request = request.header("origin", origin);
+        }
+        async move {
+            let request = request.body(Body::empty()).expect("a request");
+            let response = router(api).oneshot(request).await.expect("an answer");
+            let header = |name| {
+                let value = response.headers().get(name);
+                value.map(|value| value.to_str().expect("text").to_owned())
+            };
+            let vary = response.headers().get_all("vary").iter().any(|value| value == "Origin");
+            let allowed =
+                [header("access-control-allow-origin"), header("access-control-allow-methods")];
+            (response.status().as_u16(), vary, allowed)
+        }
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let methods = text("GET, POST, OPTIONS");
+    for (pattern, method, origin, status, allowed) in [
+        (".*", "GET", None, 200, [None, None]),
+        (".*", "GET", Some("http://a.test"), 200, [text("*"), methods.clone()]),
+        (".*", "OPTIONS", Some("http://a.test"), 204, [text("*"), methods.clone()]),
+        (
+            "https?://a.test",
+            "GET",
+            Some("http://a.test"),
+            200,
+            [text("http://a.test"), methods.clone()],
+        ),
+        ("https?://a.test", "GET", Some("http://a.test.b"), 200, [None, methods.clone()]),
+    ] {
+        let seen = ask(pattern, method, origin).await;
+        assert_eq!(seen, (status, true, allowed), "{pattern} {method} {origin:?}");
+    }
+}
+
+#[tokio::test]
 async fn range_queries() {
     data(
         "/api/v1/query_range?query=time()&start=0&end=2&step=1",

@@ -11,6 +11,7 @@ mod lifecycle;
 mod memory;
 mod metrics;
 mod open_store;
+mod prometheus_api;
 mod queries;
 mod sdk;
 mod seeds;

@@ -197,6 +197,8 @@ pub struct Job {
     pub relabel: Vec<Rule>,
     /// Rules for samples.
     pub metric_relabel: Vec<Rule>,
+    /// As it stands in the file, without secrets.
+    pub text: String,
 }
 
 impl Job {
@@ -284,6 +286,7 @@ impl Job {
             discovery,
             relabel,
             name,
+            text: stdx::yaml::print(node, &super::is_secret),
         };
         fields.finish()?;
         Ok(job)

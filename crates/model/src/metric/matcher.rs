@@ -4,6 +4,8 @@ use std::fmt;
 
 use regex::Regex;
 
+use super::go_regex::from_go;
+
 /// How a matcher compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MatchOp {
@@ -53,6 +55,11 @@ pub struct InvalidMatcher {
 /// The most bytes that a compiled expression may take.
 const REGEX_BYTES_MAX: usize = 8 << 20;
 
+/// As Prometheus compiles it.
+fn anchored(pattern: &str) -> String {
+    format!("^(?s:{})$", from_go(pattern))
+}
+
 impl Matcher {
     /// Compiles the expression where there is one; it is anchored at both ends, and `.` matches
     /// line breaks too, as in Prometheus.
@@ -65,7 +72,7 @@ impl Matcher {
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
             MatchOp::Regex | MatchOp::NotRegex => {
-                let mut builder = regex::RegexBuilder::new(&format!("^(?s:{value})$"));
+                let mut builder = regex::RegexBuilder::new(&anchored(&value));
                 let built = builder.size_limit(REGEX_BYTES_MAX).build();
                 Some(built.map_err(|error| InvalidMatcher { reason: error.to_string() })?)
             }
@@ -138,6 +145,7 @@ mod tests {
             (MatchOp::Regex, "a.c", "a\nc", true),
             (MatchOp::NotRegex, "a.*", "b", true),
             (MatchOp::Regex, "", "", true),
+            (MatchOp::Regex, "/users/{id}", "/users/{id}", true),
         ] {
             let matcher = Matcher::new("l", op, value).expect("a matcher");
             assert_eq!(matcher.matches(text), expect, "{matcher} on {text:?}");

@@ -100,7 +100,8 @@ impl Stream for Instant<'_> {
         } else {
             self.last_before(points, column);
         }
-        self.control.count_read(u64::try_from(column.samples()).unwrap_or(u64::MAX));
+        let samples = u64::try_from(column.samples()).unwrap_or(u64::MAX);
+        self.control.count_read(self.look.steps, samples, |at| u64::from(column.has(at)));
         Ok(())
     }
 }

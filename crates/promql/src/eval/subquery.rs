@@ -145,7 +145,7 @@ impl Stream for RangeStream<'_> {
         let position = self.call.position;
         let mut about = About { name: &name, position, notes: &mut scratch.notes };
         let seen = self.call.compute(points, &mut about, column).map_err(QueryError::Execution)?;
-        self.control.count_read(seen);
+        self.control.count_read(self.call.look.steps, seen, |at| self.call.seen_at(points, at));
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! `label_replace`, `label_join`, the labels of `absent`.
 
-use model::metric::{Labels, LabelsBuilder, MatchOp, Matcher, NAME_LABEL};
+use model::metric::{Labels, LabelsBuilder, MatchOp, Matcher, NAME_LABEL, from_go};
 use regex::Regex;
 
 use crate::eval::Series;
@@ -21,7 +21,7 @@ impl<'a> Replace<'a> {
         source: &'a str,
         regex: &str,
     ) -> Result<Replace<'a>, String> {
-        let compiled = Regex::new(&format!("^(?s:{regex})$"))
+        let compiled = Regex::new(&format!("^(?s:{})$", from_go(regex)))
             .map_err(|_| format!("invalid regular expression in label_replace(): {regex}"))?;
         if !is_valid_name(target) {
             return Err(format!("invalid destination label name in label_replace(): {target}"));

@@ -198,6 +198,18 @@ impl RangeCall {
         Ok(seen)
     }
 
+    /// How many samples the step's range has.
+    pub(crate) fn seen_at(&self, points: &Points, step: usize) -> u64 {
+        let (before, after) = self.margins();
+        let (start, end) = self.bounds(step);
+        let (from, until) = (start.saturating_sub(before), end.saturating_add(after));
+        let before = |border: i64| {
+            points.timestamps.partition_point(|&time| time <= border)
+                + points.histograms.partition_point(|one| one.timestamp <= border)
+        };
+        u64::try_from(before(until).saturating_sub(before(from))).unwrap_or(u64::MAX)
+    }
+
     /// The bounds of the step's range.
     #[inline]
     fn bounds(&self, step: usize) -> (i64, i64) {

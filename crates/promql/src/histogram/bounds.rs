@@ -1,23 +1,8 @@
 //! Where buckets end.
 
-use std::sync::OnceLock;
-
 use model::metric::Histogram;
 
-/// `2^(k / 2^schema) / 2` for each schema from 1 to 8 and k from 0.
-fn fractions(schema: i32) -> &'static [f64] {
-    static TABLE: OnceLock<Vec<Vec<f64>>> = OnceLock::new();
-    let table = TABLE.get_or_init(|| {
-        (0..=8i32)
-            .map(|schema| {
-                let count = 1i32 << schema;
-                (0..count).map(|k| (f64::from(k) / f64::from(count)).exp2() * 0.5).collect()
-            })
-            .collect()
-    });
-    let at = usize::try_from(schema.clamp(0, 8)).unwrap_or(0);
-    &table[at]
-}
+use super::fractions::FRACTIONS;
 
 /// `fraction * 2^exponent`, without overflow on the way.
 fn scale(fraction: f64, exponent: i32) -> f64 {
@@ -42,7 +27,8 @@ pub fn bound(index: i32, schema: i32) -> f64 {
         return scale(1.0, i32::try_from(exponent).unwrap_or(0));
     }
     let schema = schema.min(8);
-    let fraction = fractions(schema)[usize::try_from(index & ((1 << schema) - 1)).unwrap_or(0)];
+    let place = (index & ((1 << schema) - 1)) << (8 - schema);
+    let fraction = FRACTIONS[usize::try_from(place).unwrap_or(0)];
     let exponent = (index >> schema) + 1;
     #[expect(clippy::float_cmp, reason = "a half is exact")]
     if fraction == 0.5 && exponent == 1025 {
@@ -98,7 +84,18 @@ mod tests {
                 "index {index}, schema {schema}"
             );
         }
-        assert!((bound(1, 1) - std::f64::consts::SQRT_2).abs() < 1e-15);
+        // As Prometheus prints them, which is not what is nearest to the root of two.
+        for (index, schema, expect) in [
+            (1, 1, "1.414213562373095"),
+            (3, 2, "1.6817928305074288"),
+            (-1, 8, "0.9972960560854698"),
+        ] {
+            assert_eq!(bound(index, schema).to_string(), expect, "index {index}, schema {schema}");
+        }
+        for (k, fraction) in (0u8..=255).zip(FRACTIONS) {
+            let exact = (f64::from(k) / 256.0).exp2() / 2.0;
+            assert!((fraction - exact).abs() < 6e-16, "{k}");
+        }
         assert_eq!((coarser(3, 1, 0), coarser(4, 1, 0), coarser(-3, 1, 0)), (2, 2, -1));
     }
 }

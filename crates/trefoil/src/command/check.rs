@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use promql::features::Features;
 
+use crate::command::features::Enabled;
 use crate::command::{print, say_error};
 use crate::config;
 use crate::wiring::rule_tests::MemoryStage;
@@ -16,6 +19,8 @@ pub(crate) struct Args {
     /// is is seen by the file's keys.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    features: Enabled,
 }
 
 /// What a file is for.
@@ -29,8 +34,9 @@ enum Kind {
 /// Says of each file whether it is good, and what is wrong where.
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
+    let features = args.features.features()?;
     for path in &args.files {
-        let good = check(path).unwrap_or_else(|error| {
+        let good = check(path, features).unwrap_or_else(|error| {
             say_error(&error);
             false
         });
@@ -41,7 +47,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-fn check(path: &Path) -> anyhow::Result<bool> {
+fn check(path: &Path, features: Features) -> anyhow::Result<bool> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     match kind_of(&text) {
@@ -50,13 +56,13 @@ fn check(path: &Path) -> anyhow::Result<bool> {
             print(&format!("{}: good\n", path.display()));
             Ok(true)
         }
-        Kind::Prometheus => Ok(prometheus(path)),
-        Kind::Rules => Ok(rules(path)),
+        Kind::Prometheus => Ok(prometheus(path, features)),
+        Kind::Rules => Ok(rules(path, features)),
     }
 }
 
 /// As `promtool check config` says it.
-fn prometheus(path: &Path) -> bool {
+fn prometheus(path: &Path, features: Features) -> bool {
     #[expect(clippy::disallowed_methods, reason = "external_labels may name variables")]
     let environment = |name: &str| std::env::var(name).ok();
     let verdict = ingest::prometheus::check::check(path, &environment);
@@ -66,14 +72,14 @@ fn prometheus(path: &Path) -> bool {
     }
     let mut good = verdict.failures.is_empty();
     for path in &verdict.rule_files {
-        good &= rules(path);
+        good &= rules(path, features);
     }
     good
 }
 
 /// As `promtool check rules` says it.
-fn rules(path: &Path) -> bool {
-    let language = MemoryStage::default();
+fn rules(path: &Path, features: Features) -> bool {
+    let language = MemoryStage::new(features, Duration::from_mins(1));
     let strictness = alert::rule_file::Strictness::default();
     let (lines, failures) = alert::rule_file::check_file(path, &language, strictness);
     print(&(lines.join("\n") + "\n"));

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use alert::unit_test;
 
+use crate::command::features::Enabled;
 use crate::command::{print, say_error};
 use crate::wiring::rule_tests::MemoryBench;
 
@@ -25,6 +26,8 @@ enum What {
         /// Leave keys out that are not known.
         #[arg(long)]
         ignore_unknown_fields: bool,
+        #[command(flatten)]
+        features: Enabled,
         /// Files of tests.
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
@@ -33,11 +36,12 @@ enum What {
 
 /// Runs the tests; a failure if any fails.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let What::Rules { run, ignore_unknown_fields, files } = args.what;
+    let What::Rules { run, ignore_unknown_fields, features, files } = args.what;
     let options = unit_test::Options { run, ignore_unknown_fields };
+    let bench = MemoryBench { features: features.features()? };
     let mut code = ExitCode::SUCCESS;
     for path in &files {
-        let verdict = unit_test::run(path, &MemoryBench, &options).await;
+        let verdict = unit_test::run(path, &bench, &options).await;
         print(&(verdict.lines.join("\n") + "\n"));
         if !verdict.failures.is_empty() {
             say_error(&anyhow::anyhow!("{}", verdict.failures.join("\n")));

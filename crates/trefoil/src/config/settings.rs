@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     OptionalUrl,
     /// A list of keys.
     Keys,
+    /// A list of some of these words.
+    Words(&'static [&'static str]),
     /// Names and values.
     Map,
 }
@@ -62,6 +64,10 @@ impl Kind {
             Kind::OptionalDuration => "duration or `off`".to_owned(),
             Kind::OptionalUrl => "URL".to_owned(),
             Kind::Keys => "list".to_owned(),
+            Kind::Words(words) => {
+                let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+                format!("list of {}", words.join(", "))
+            }
             Kind::Map => "names and values".to_owned(),
         }
     }
@@ -187,6 +193,34 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "",
         "A `prometheus.yml`: what it scrapes, its rules and where it forwards samples to. Read \
          again on SIGHUP and `POST /-/reload`.",
+    ),
+    setting(
+        "prometheus.features",
+        Kind::Words(promql::features::Features::NAMES),
+        "[]",
+        "Experimental PromQL that is switched on, by the names of Prometheus's \
+         `--enable-feature`; `trefoil check` and `trefoil test rules` take them too.",
+    ),
+    setting(
+        "prometheus.external_url",
+        Kind::OptionalUrl,
+        "",
+        "Where users reach Prometheus's API, for links in alerts (`$externalURL`, \
+         `--web.external-url`). Empty: the address of `listen.prometheus` or of the main port.",
+    ),
+    setting(
+        "prometheus.cors_origin",
+        Kind::Text,
+        ".*",
+        "Origins whose web pages may ask Prometheus's API: a regular expression that has to match \
+         all of it (`--web.cors.origin`).",
+    ),
+    setting(
+        "prometheus.lifecycle",
+        Kind::Choice(&["off", "reload", "on"]),
+        "reload",
+        "Whether `POST /-/reload` reads `prometheus.config` again; with `on`, `POST /-/quit` ends \
+         the server (`--web.enable-lifecycle`).",
     ),
     setting(
         "metrics.series_max",
@@ -339,6 +373,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Kind::Duration,
         "5m",
         "How far back PromQL looks for the last sample of a series.",
+    ),
+    setting(
+        "query.cache_bytes",
+        Kind::OptionalBytes,
+        "16MiB",
+        "The most bytes of results of PromQL ranges that are kept for the next time the same is \
+         asked; at most an eighth of the memory for questions.",
     ),
     setting("query.running_max", Kind::Count, "8", "Questions that are answered at once."),
     setting(

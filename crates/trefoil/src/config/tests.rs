@@ -40,6 +40,25 @@ fn values_are_read_in_their_units() {
 }
 
 #[test]
+fn features_are_words_of_a_list() {
+    for (text, features) in [
+        ("", &[][..]),
+        ("prometheus: {features: [promql-duration-expr]}", &["promql-duration-expr"]),
+        (
+            "prometheus: {features: 'promql-duration-expr, use-start-timestamps'}",
+            &["promql-duration-expr", "use-start-timestamps"],
+        ),
+    ] {
+        assert_eq!(parse(text).expect("good").prometheus.features, features, "{text}");
+    }
+    let wrong = problem("prometheus:\n  features: [promql-everything]\n");
+    assert!(wrong.starts_with(
+        "t.yml:2:3: prometheus.features: \"promql-everything\" is not one of promql-experimental-f"
+    ));
+    assert!(problem("prometheus: {cors_origin: '('}").starts_with("prometheus.cors_origin: "));
+}
+
+#[test]
 fn an_unknown_key_is_named_with_its_line_and_the_nearest() {
     assert_eq!(
         problem("# c\nlisten:\n  mian: 127.0.0.1:1\n"),

@@ -123,6 +123,25 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Some of the setting's words, as a list or with commas between.
+    pub(super) fn words(&mut self, path: &str) -> Vec<String> {
+        let kind = Setting::find(path).expect("a setting of the list").kind;
+        let known = |word: &str| match kind {
+            Kind::Words(words) if !words.contains(&word) => {
+                Err(format!("{word:?} is not one of {}", words.join(", ")))
+            }
+            _ => Ok(word.to_owned()),
+        };
+        self.read(path, |node| match node {
+            Node::Null => Ok(Vec::new()),
+            Node::List(entries) => entries.iter().map(|entry| known(as_text(entry)?)).collect(),
+            node => {
+                let words = as_text(node)?.split(',').map(str::trim);
+                words.filter(|word| !word.is_empty()).map(known).collect()
+            }
+        })
+    }
+
     pub(super) fn auth_keys(&mut self, path: &str) -> Vec<AuthKey> {
         self.read(path, |node| match node {
             Node::Null => Ok(Vec::new()),

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::prometheus::Prometheus;
 use api::prometheus::outside::RuntimeInfo;
+use api::prometheus::{CorsOrigin, Prometheus};
 use axum::Router;
 use ingest::forward::{Forwarder, Forwarding};
 use ingest::otlp::metrics::{DeltaLimits, DeltaPolicy, OtlpMetrics, Translation};
 use ingest::prometheus::Storage;
+use promql::cache::ResultCache;
 use promql::control::Limits;
 use promql::engine::{Engine, Options as EngineOptions};
+use promql::features::Features;
 use stdx::clock::Clock;
 use stdx::memory::Budget;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +21,7 @@ use tsdb::Tsdb;
 use tsdb::compact::{Policy, SelectorRetention};
 use tsdb::store::LocalStore;
 
+use super::flags;
 use super::scraping::{Scraping, Setup, load, reload_on_hangup};
 use crate::config::{Config, Metrics as MetricsSettings};
 use crate::memory::Shares;
@@ -36,6 +39,7 @@ pub(super) struct Metrics {
     prometheus_otlp: OtlpMetrics,
     scraping: Arc<Scraping>,
     engine: Engine,
+    results: Arc<ResultCache>,
     limits: Limits,
     requests: Budget,
     runtime: RuntimeInfo,
@@ -46,16 +50,18 @@ impl Metrics {
     /// Opens the engine, replays its log and starts what `prometheus.yml` says.
     pub(super) async fn open(
         config: &Config,
+        endpoints: &api::Endpoints,
         shares: &Shares,
         clock: &Clock,
         stopping: &CancellationToken,
     ) -> anyhow::Result<Metrics> {
-        let file = load(config.metrics.prometheus.as_ref())?;
+        let file = load(config.prometheus.config.as_ref())?;
         let settings = settings(&config.metrics, &file.storage);
         let tsdb = open_tsdb(config, &settings, shares, clock).await?;
+        let features = features(config)?;
         let engine = Engine::new(EngineOptions {
             lookback: milliseconds(config.query.lookback),
-            ..EngineOptions::default()
+            ..features.engine()
         });
         let limits = Limits {
             timeout: config.query.timeout,
@@ -71,7 +77,7 @@ impl Metrics {
         let query = RuleQuery {
             tsdb: Arc::clone(&tsdb),
             engine: engine.clone(),
-            language: promql::parser::Options::default(),
+            language: features.language,
             limits: limits.clone(),
         };
         let mut options = ingest::MetricReceiverOptions::new(
@@ -87,7 +93,8 @@ impl Metrics {
         let otlp = OtlpMetrics::new(receiver.clone(), translation, DeltaLimits::default());
         let prometheus_otlp = otlp.with_translation(refusing);
         let setup = Setup {
-            path: config.metrics.prometheus.clone(),
+            path: config.prometheus.config.clone(),
+            external_url: external_url(config, endpoints),
             directory: config.data_dir.join("forward"),
             sink: Arc::clone(&sink),
             memory: memory.clone(),
@@ -105,6 +112,7 @@ impl Metrics {
         let runtime = runtime(config, &settings, shares, clock);
         let clock = clock.clone();
         let requests = memory;
+        let results = Arc::new(ResultCache::new(kept_results(config, shares)));
         Ok(Metrics {
             tsdb,
             receiver,
@@ -112,6 +120,7 @@ impl Metrics {
             prometheus_otlp,
             scraping,
             engine,
+            results,
             limits,
             requests,
             runtime,
@@ -125,8 +134,16 @@ impl Metrics {
     }
 
     /// Prometheus's HTTP API, what takes samples in included, under whatever prefix it is mounted.
-    pub(super) fn router(&self, auth: &api::Auth, own_metrics: &api::Metrics) -> Router {
+    pub(super) fn router(
+        &self,
+        config: &Config,
+        auth: &api::Auth,
+        own_metrics: &api::Metrics,
+        quit: CancellationToken,
+    ) -> anyhow::Result<Router> {
         let process = Process {
+            flags: flags::of(config),
+            quit: config.prometheus.quit.then_some(quit),
             scraping: Arc::clone(&self.scraping),
             runtime: self.runtime.clone(),
             own_metrics: Arc::clone(own_metrics),
@@ -138,9 +155,12 @@ impl Metrics {
         prometheus.rules = Arc::new(Evaluated(Arc::clone(&self.scraping)));
         prometheus.server = Arc::new(process);
         prometheus.engine = self.engine.clone();
+        prometheus.language = features(config)?.language;
         prometheus.limits = self.limits.clone();
+        prometheus.results = Arc::clone(&self.results);
         prometheus.admin = true;
-        prometheus.lifecycle = true;
+        prometheus.lifecycle = config.prometheus.reload;
+        prometheus.cors = CorsOrigin::parse(&config.prometheus.cors_origin)?;
         prometheus.auth = auth.clone();
         let source = Arc::new(ReadSource(Arc::clone(&self.tsdb)));
         let own_metrics = Arc::clone(own_metrics);
@@ -150,7 +170,7 @@ impl Metrics {
             .merge(ingest::otlp::http::metrics_router(self.prometheus_otlp.clone()))
             .route("/metrics", axum::routing::get(move || async move { own_metrics() }))
             .layer(api::AuthLayer::http(auth.clone()));
-        api::prometheus::router(prometheus).merge(closed)
+        Ok(api::prometheus::router(prometheus).merge(closed))
     }
 
     /// Writes all that waits to the log. Requests are refused from here on.
@@ -161,9 +181,38 @@ impl Metrics {
     }
 }
 
+/// What is switched on.
+fn features(config: &Config) -> anyhow::Result<Features> {
+    Features::of(&config.prometheus.features).map_err(anyhow::Error::msg)
+}
+
+/// Where kept results are counted: among questions.
+fn kept_results(config: &Config, shares: &Shares) -> Budget {
+    let most = shares.queries.limit_bytes() / 8;
+    let bytes = config.query.cache_bytes.unwrap_or(0).min(most);
+    shares.queries.child("kept results", bytes)
+}
+
+/// Where users reach Prometheus's API.
+fn external_url(config: &Config, endpoints: &api::Endpoints) -> String {
+    match (&config.prometheus.external_url, &endpoints.prometheus) {
+        (Some(url), _) => url.as_str().trim_end_matches('/').to_owned(),
+        (None, Some(own)) => own.clone(),
+        (None, None) => format!("{}/prometheus", endpoints.main),
+    }
+}
+
 /// Shows how the engine is among the process's own metrics.
-pub(super) fn report(tsdb: &Tsdb) {
-    let stats = tsdb.stats();
+pub(super) fn report(part: &Metrics) {
+    let counts = part.results.counts();
+    for (outcome, count) in
+        [("hit", counts.hits), ("miss", counts.misses), ("refused", counts.refused)]
+    {
+        metrics::counter!("trefoil_promql_results_total", "outcome" => outcome).absolute(count);
+    }
+    metrics::gauge!("trefoil_promql_results_bytes").set(counts.bytes as f64);
+    metrics::gauge!("trefoil_promql_results_entries").set(counts.entries as f64);
+    let stats = part.tsdb.stats();
     let gauges = [
         ("trefoil_tsdb_tenants", stats.tenants),
         ("trefoil_tsdb_head_series", stats.series),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context as _, anyhow};
+use api::prometheus::notifications::Notifications;
 use ingest::forward::{Forwarder, Forwarding};
 use ingest::otlp::metrics::{OtlpMetrics, Translation};
 use ingest::prometheus::Config;
@@ -30,6 +31,8 @@ pub(super) struct Setup {
     pub(super) query: Arc<dyn alert::Query>,
     /// Where rules write.
     pub(super) append: Arc<dyn alert::Append>,
+    /// `$externalURL` in templates.
+    pub(super) external_url: String,
     /// The time.
     pub(super) clock: Clock,
     /// Decides when in an interval things are done; another one for each process.
@@ -47,7 +50,12 @@ pub(crate) struct Scraping {
     config: RwLock<Arc<Config>>,
     loaded: AtomicBool,
     loaded_at: AtomicI64,
+    notifications: Notifications,
 }
+
+/// As Prometheus says it.
+const RELOAD_FAILED: &str = "Configuration reload has failed.";
+const SHUTTING_DOWN: &str = "The server is shutting down and gracefully stopping all operations.";
 
 impl Scraping {
     /// Starts what `config`, the file as it is now, says.
@@ -67,14 +75,16 @@ impl Scraping {
             Arc::clone(&setup.append),
             setup.clock.clone(),
             options,
-            rules_of(&config),
+            rules_of(&setup, &config),
         );
         let rules = rules.await.map_err(|problems| anyhow!("{}", problems.join("\n")))?;
         let manager = scrape::Manager::start(scraping, &config).await;
         let manager = manager.context("cannot start scraping")?;
         let loaded_at = AtomicI64::new(setup.clock.now());
         let config = RwLock::new(Arc::new(config));
-        Ok(Scraping { setup, manager, rules, config, loaded: AtomicBool::new(true), loaded_at })
+        let notifications = Notifications::new(setup.clock.clone());
+        let loaded = AtomicBool::new(true);
+        Ok(Scraping { setup, manager, rules, config, loaded, loaded_at, notifications })
     }
 
     /// Reads the file again. When it is wrong, everything goes on as it was.
@@ -83,31 +93,54 @@ impl Scraping {
         self.loaded.store(applied.is_ok(), Ordering::Relaxed);
         if applied.is_ok() {
             self.loaded_at.store(self.setup.clock.now(), Ordering::Relaxed);
+            self.notifications.remove(RELOAD_FAILED);
             tracing::info!("the configuration was read again");
+        } else {
+            self.notifications.add(RELOAD_FAILED);
         }
         applied
     }
 
     async fn apply(&self) -> anyhow::Result<()> {
         let config = load(self.setup.path.as_ref())?;
-        let rules = self.rules.reload(rules_of(&config)).await;
-        rules.map_err(|problems| anyhow!("{}", problems.join("\n")))?;
-        self.manager.reload(&config).await?;
+        // All that can fail comes first, so that nothing is taken over by halves.
+        let rules = self.rules.prepare(rules_of(&self.setup, &config));
+        let rules = rules.map_err(|problems| anyhow!("{}", problems.join("\n")))?;
+        let jobs = self.manager.prepare(&config)?;
+        self.change_forwarder(&config).await?;
+        self.rules.commit(rules).await;
+        self.manager.commit(jobs).await;
         for otlp in &self.setup.otlp {
             otlp.translate_by(Translation::from(&config.otlp));
         }
         if config.storage != self.config().storage {
             tracing::warn!("the section storage has changed, which takes effect at the next start");
         }
-        let changed = config.remote_write != self.config().remote_write;
-        if changed {
-            let old = Arc::clone(&self.setup.sink.forwarder.read());
-            // Its queues are those of the new one.
-            old.stop().await;
-            *self.setup.sink.forwarder.write() = Arc::new(forwarder(&self.setup, &config)?);
-        }
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         Ok(())
+    }
+
+    /// Forwards as `config` says; on error as before.
+    async fn change_forwarder(&self, config: &Config) -> anyhow::Result<()> {
+        let old = self.config();
+        let external_labels = config.global.external_labels == old.global.external_labels;
+        if config.remote_write == old.remote_write && external_labels {
+            return Ok(());
+        }
+        let before = Arc::clone(&self.setup.sink.forwarder.read());
+        // Its queues are those of the new one.
+        before.stop().await;
+        let (changed, result) = match forwarder(&self.setup, config) {
+            Ok(changed) => (changed, Ok(())),
+            Err(error) => (forwarder(&self.setup, &old)?, Err(error)),
+        };
+        *self.setup.sink.forwarder.write() = Arc::new(changed);
+        result
+    }
+
+    /// What users of the pages should know.
+    pub(crate) fn notifications(&self) -> &Notifications {
+        &self.notifications
     }
 
     /// What the file says.
@@ -137,6 +170,7 @@ impl Scraping {
 
     /// Ends all of it.
     pub(super) async fn stop(&self) {
+        self.notifications.add(SHUTTING_DOWN);
         self.manager.stop().await;
         self.rules.stop().await;
         let forwarder = Arc::clone(&self.setup.sink.forwarder.read());
@@ -158,7 +192,7 @@ pub(super) fn load(path: Option<&PathBuf>) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-fn rules_of(config: &Config) -> alert::Rules {
+fn rules_of(setup: &Setup, config: &Config) -> alert::Rules {
     let files = config.rule_files.iter().flat_map(|pattern| ingest::prometheus::glob(pattern));
     alert::Rules {
         files: files.collect(),
@@ -166,7 +200,7 @@ fn rules_of(config: &Config) -> alert::Rules {
         query_offset: config.global.rule_query_offset,
         surroundings: alert::Surroundings {
             external_labels: config.global.external_labels.clone(),
-            ..alert::Surroundings::default()
+            external_url: setup.external_url.clone(),
         },
     }
 }

@@ -40,12 +40,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Opens the store, joins the parts and serves. Ready when it returns.
+    /// Opens the store, joins the parts and serves. Ready when it returns. `quit` is cancelled when
+    /// a client ends the server.
     pub(crate) async fn start(
         config: Config,
         listeners: Listeners,
-        stopping: CancellationToken,
+        quit: CancellationToken,
     ) -> anyhow::Result<Server> {
+        let stopping = CancellationToken::new();
         let endpoints = endpoints(&listeners)?;
         let own_key = format!("own-{}", uuid::Uuid::new_v4());
         let telemetry = telemetry(&config, &endpoints, &own_key)?;
@@ -57,7 +59,7 @@ impl Server {
         let shares = Shares::of(config.memory_limit);
         shares.watch(stopping.clone()).context("cannot start the watch over memory")?;
         let store = Arc::new(open_store(&config, &shares, &clock).await?);
-        let metrics = Metrics::open(&config, &shares, &clock, &stopping).await?;
+        let metrics = Metrics::open(&config, &endpoints, &shares, &clock, &stopping).await?;
         let auth = auth(&config, &own_key);
         let engine = engine(&config, &shares, &store, &metrics.tsdb, &clock)?;
         let status = Arc::new(ProcessStatus::new(
@@ -68,7 +70,7 @@ impl Server {
             clock.clone(),
             stopping.clone(),
         ));
-        observe_every_second(&status, &metrics.tsdb, &recorder, &stopping);
+        observe_every_second(&status, &metrics, &recorder, &stopping);
         let tail = StoreTail { store: Arc::clone(&store), stopping: stopping.clone() };
         let own_metrics: api::Metrics = Arc::new(move || recorder.render());
         let api = api::Api {
@@ -79,7 +81,7 @@ impl Server {
             metrics: Arc::clone(&own_metrics),
             clock: clock.clone(),
         };
-        let prometheus = metrics.router(&auth, &own_metrics);
+        let prometheus = metrics.router(&config, &auth, &own_metrics, quit)?;
         let receiver = receiver(&config, &shares, &store, metrics.otlp(), clock);
         let listening = serve_all(listeners, api, &receiver, &prometheus, &auth, &stopping)?;
         note_addresses(&config.data_dir, &endpoints)?;
@@ -270,18 +272,18 @@ fn receiver(
 
 fn observe_every_second(
     status: &Arc<ProcessStatus>,
-    tsdb: &Arc<Tsdb>,
+    part: &Metrics,
     metrics: &PrometheusHandle,
     stopping: &CancellationToken,
 ) {
-    let (status, tsdb) = (Arc::clone(status), Arc::clone(tsdb));
+    let (status, part) = (Arc::clone(status), part.clone());
     let metrics = metrics.clone();
     stdx::task::spawn("observe", stopping, async move {
         let mut second = tokio::time::interval(Duration::from_secs(1));
         loop {
             second.tick().await;
             status.observe();
-            report(&tsdb);
+            report(&part);
             metrics.run_upkeep();
         }
     });

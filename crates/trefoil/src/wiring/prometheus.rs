@@ -1,15 +1,18 @@
 //! Joins Prometheus's HTTP API with the engine, the scraper, the rules and the process.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use api::prometheus::notifications::Notifications;
 use api::prometheus::outside::{
-    Alert, Cardinality, DroppedTarget, Health, Metrics, Rule, RuleGroup, RuleKind, Rules,
-    RuntimeInfo, Selection, SeriesExemplars, Server, StoreError, Target, Targets,
+    Alert, Block, Cardinality, DroppedTarget, Health, Metrics, RelabelStep, Rule, RuleGroup,
+    RuleKind, Rules, RuntimeInfo, Selection, SeriesExemplars, Server, StoreError, Target, Targets,
 };
 use model::Tenant;
 use model::metric::{Labels, Matcher, Metadata};
 use promql::source::SeriesSource;
 use stdx::clock::{Clock, UnixNanos};
+use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
 
 use super::series::MetricsSource;
@@ -114,6 +117,27 @@ impl Metrics for Store {
         self.tsdb.clean_tombstones().map(drop).map_err(failed)
     }
 
+    fn blocks(&self, tenant: &Tenant) -> Vec<Block> {
+        let of = |(meta, tombstones): (tsdb::block::Meta, usize)| Block {
+            id: meta.id.to_string(),
+            min_time: meta.min_time,
+            max_time: meta.max_time,
+            series: meta.stats.series,
+            floats: meta.stats.floats,
+            histograms: meta.stats.histograms,
+            chunks: meta.stats.chunks,
+            tombstones: tombstones as u64,
+            level: meta.level.saturating_add(1),
+            sources: meta.origins.iter().map(ToString::to_string).collect(),
+            resolution_ms: meta.resolution_ms,
+        };
+        self.tsdb.blocks(tenant).into_iter().map(of).collect()
+    }
+
+    fn replayed(&self) -> (u64, u64) {
+        self.tsdb.replayed()
+    }
+
     fn snapshot(&self, skip_head: bool) -> Result<String, StoreError> {
         let now = api::rfc3339(self.clock.now()).replace([':', '-', '.'], "");
         let random = uuid::Uuid::new_v4().simple().to_string();
@@ -127,7 +151,7 @@ impl Metrics for Store {
 #[derive(Debug)]
 pub(crate) struct Scraped(pub(crate) Arc<Scraping>);
 
-fn labels_of(labels: &std::collections::BTreeMap<String, String>) -> Labels {
+fn labels_of(labels: &BTreeMap<String, String>) -> Labels {
     let pairs: Vec<(&String, &String)> = labels.iter().collect();
     Labels::from_pairs(&pairs)
 }
@@ -175,6 +199,19 @@ impl Targets for Scraped {
 
     fn pools(&self) -> Vec<String> {
         self.0.manager().pools().into_iter().map(|pool| pool.name).collect()
+    }
+
+    fn pool_config(&self, pool: &str) -> Option<String> {
+        self.0.manager().pool_config(pool)
+    }
+
+    fn relabel_steps(&self, pool: &str, labels: &Labels) -> Option<Vec<RelabelStep>> {
+        let of = |step: ingest::relabel::Step| RelabelStep {
+            rule: serde_json::to_value(step.rule).unwrap_or_default(),
+            labels: step.labels,
+            keep: step.keep,
+        };
+        Some(self.0.manager().relabel_steps(pool, labels)?.into_iter().map(of).collect())
     }
 
     fn metadata(&self, target: &Target) -> Vec<Metadata> {
@@ -253,6 +290,10 @@ pub(crate) struct Process {
     pub(crate) runtime: RuntimeInfo,
     pub(crate) own_metrics: api::Metrics,
     pub(crate) handle: tokio::runtime::Handle,
+    /// Settings, by the names of Prometheus's flags.
+    pub(crate) flags: BTreeMap<String, String>,
+    /// Asks the process to end, where that is allowed.
+    pub(crate) quit: Option<CancellationToken>,
 }
 
 impl Server for Process {
@@ -272,6 +313,18 @@ impl Server for Process {
     fn reload(&self) -> Result<(), String> {
         // Called from a thread that may block.
         self.handle.block_on(self.scraping.reload()).map_err(|error| format!("{error:#}"))
+    }
+
+    fn flags(&self) -> BTreeMap<String, String> {
+        self.flags.clone()
+    }
+
+    fn quit(&self) -> bool {
+        self.quit.as_ref().inspect(|quit| quit.cancel()).is_some()
+    }
+
+    fn notifications(&self) -> Option<&Notifications> {
+        Some(self.scraping.notifications())
     }
 
     fn own_metrics(&self) -> String {

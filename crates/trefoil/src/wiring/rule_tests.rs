@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use model::metric::{Batch, Histogram, Labels, Matcher, is_stale};
 use parking_lot::Mutex;
 use promql::engine::{Engine, Options, Run};
+use promql::features::Features;
 use promql::memory::MemorySource;
 use promql::parser;
 use promql::series::{SequenceValue, parse_series_description};
@@ -23,9 +24,20 @@ pub(crate) struct MemoryStage {
     /// What was written last of each series.
     newest: Mutex<HashMap<Labels, (i64, f64)>>,
     engine: Engine,
+    language: parser::Options,
 }
 
 impl MemoryStage {
+    /// Without any samples.
+    pub(crate) fn new(features: Features, subquery_step: Duration) -> MemoryStage {
+        let subquery_step = milliseconds(subquery_step);
+        MemoryStage {
+            engine: Engine::new(Options { subquery_step, ..features.engine() }),
+            language: features.language,
+            ..MemoryStage::default()
+        }
+    }
+
     fn float(&self, labels: &Labels, timestamp: i64, value: f64) {
         self.source.lock().float(labels, timestamp, value, 0);
         if !is_stale(value) {
@@ -46,12 +58,12 @@ fn failed(error: impl ToString) -> QueryError {
 #[async_trait]
 impl Query for MemoryStage {
     fn check(&self, expression: &str) -> Result<String, String> {
-        let parsed = parser::parse(expression, parser::Options::default());
+        let parsed = parser::parse(expression, self.language);
         parsed.map(|expr| expr.to_string()).map_err(|error| error.to_string())
     }
 
     async fn instant(&self, expression: &str, time: i64) -> Result<Vec<Sample>, QueryError> {
-        let expr = parser::parse(expression, parser::Options::default()).map_err(failed)?;
+        let expr = parser::parse(expression, self.language).map_err(failed)?;
         let source = self.source.lock();
         let outcome = self.engine.instant(&*source, &expr, time, &Run::default());
         rules::samples(outcome.map_err(failed)?.value).map_err(QueryError::Failed)
@@ -96,7 +108,10 @@ impl Append for MemoryStage {
 
 /// Makes [`MemoryStage`]s.
 #[derive(Debug)]
-pub(crate) struct MemoryBench;
+pub(crate) struct MemoryBench {
+    /// What is switched on.
+    pub(crate) features: Features,
+}
 
 fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
@@ -104,9 +119,7 @@ fn milliseconds(duration: Duration) -> i64 {
 
 impl Bench for MemoryBench {
     fn open(&self, input: &Input) -> Result<Arc<dyn Stage>, String> {
-        let subquery_step = milliseconds(input.subquery_interval);
-        let engine = Engine::new(Options { subquery_step, ..Options::default() });
-        let stage = MemoryStage { engine, ..MemoryStage::default() };
+        let stage = MemoryStage::new(self.features, input.subquery_interval);
         for (series, values) in &input.series {
             let series = parse_series_description(&format!("{series} {values}"))
                 .map_err(|error| error.to_string())?;

@@ -91,6 +91,10 @@ impl SeriesSource for MetricsSource {
         let selection = self.tsdb.select(&self.tenant, &query).map_err(failed)?;
         Ok(Box::new(Selected(selection)))
     }
+
+    fn version(&self, settled: i64) -> Option<u64> {
+        self.tsdb.version(&self.tenant, settled)
+    }
 }
 
 struct Selected(tsdb::Selection);
@@ -232,3 +236,6 @@ fn unavailable(error: tsdb::Error) -> ingest::remote::ReadError {
 fn failed(error: tsdb::Error) -> SourceError {
     SourceError::Failed(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

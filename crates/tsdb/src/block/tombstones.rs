@@ -66,6 +66,11 @@ pub(crate) struct Tombstones {
 }
 
 impl Tombstones {
+    /// How many deletions.
+    pub(crate) fn len(&self) -> usize {
+        self.deletions.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.deletions.is_empty()
     }

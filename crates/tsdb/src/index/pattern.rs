@@ -1,6 +1,6 @@
 //! What a matcher asks for, in a form that an index can answer without trying every value.
 
-use model::metric::{MatchOp, Matcher};
+use model::metric::{MatchOp, Matcher, from_go};
 use regex_syntax::hir::literal::{ExtractKind, Extractor, Seq};
 use regex_syntax::hir::{Hir, HirKind};
 
@@ -58,7 +58,7 @@ impl Pattern {
             Pattern::Scan { prefixes, regex }
         };
         let parser = regex_syntax::ParserBuilder::new().dot_matches_new_line(true).build();
-        let Ok(hir) = { parser }.parse(&matcher.value) else { return scan(Vec::new()) };
+        let Ok(hir) = { parser }.parse(&from_go(&matcher.value)) else { return scan(Vec::new()) };
         if is_any(&hir, 0) {
             return Pattern::Any;
         }

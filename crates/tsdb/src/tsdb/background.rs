@@ -97,7 +97,13 @@ impl Inner {
             if stop() {
                 return Ok(());
             }
-            compact::maintain(&store.blocks, &self.options.compaction, now, &stop)?;
+            let done = compact::maintain(&store.blocks, &self.options.compaction, now, &stop);
+            // Merging alone changes no sample.
+            if !done.as_ref().is_ok_and(|done| done.downsampled + done.deleted + done.trimmed == 0)
+            {
+                store.changes.changed();
+            }
+            done?;
         }
         Ok(())
     }

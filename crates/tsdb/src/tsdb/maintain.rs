@@ -60,10 +60,14 @@ impl Tsdb {
     ) -> Result<(), Error> {
         let Some(store) = self.inner.tenant(tenant) else { return Ok(()) };
         let _maintenance = self.inner.maintenance.lock();
-        for matchers in matchers {
+        let deleted = matchers.iter().try_for_each(|matchers| {
             store.blocks.delete(matchers, TimeRange { start, end })?;
             store.head.delete(matchers, start, end, &self.inner.wal);
-        }
+            Ok::<_, Error>(())
+        });
+        // Some may be gone even where others could not be deleted.
+        store.changes.changed();
+        deleted?;
         // The deletion is durable when it is answered.
         self.inner.wal.submit_and_wait(&[]).map_err(|error| Error::Log(error.to_string()))
     }

@@ -40,6 +40,8 @@ impl Tsdb {
         metrics::gauge!("trefoil_tsdb_replay_seconds").set(seconds.as_secs_f64());
         let series: usize = tenants.values().map(|store| store.head.series_len()).sum();
         tracing::info!(tenants = tenants.len(), series, ?seconds, "the metrics' log is replayed");
+        let number = |segment: Option<&(u64, _)>| segment.map_or(0, |(number, _)| *number);
+        let replayed = (number(found.segments.first()), number(found.segments.last()));
         let wal = Wal::start(&dir, options.wal.clone(), found.next_segment, next_frame)?;
         let inner = Inner {
             options,
@@ -50,6 +52,7 @@ impl Tsdb {
             maintenance: Mutex::new(()),
             closing: AtomicBool::new(false),
             checkpoints: AtomicU64::new(0),
+            replayed,
             bell: Bell::default(),
             _lock: lock,
         };

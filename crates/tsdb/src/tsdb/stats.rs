@@ -1,6 +1,9 @@
 //! Figures about the store.
 
+use model::Tenant;
+
 use super::{Inner, Tsdb};
+use crate::block::Meta;
 
 /// How the store is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +27,23 @@ pub struct Stats {
 }
 
 impl Tsdb {
+    /// The blocks of a tenant, by time, and how many deletions each has that its files still have
+    /// the samples of.
+    #[must_use]
+    pub fn blocks(&self, tenant: &Tenant) -> Vec<(Meta, usize)> {
+        let Some(store) = self.inner.tenant(tenant) else { return Vec::new() };
+        let all = store.blocks.all();
+        let of =
+            |block: &crate::block::Reader| (block.meta().clone(), block.tombstones.read().len());
+        all.iter().map(|block| of(block)).collect()
+    }
+
+    /// The first and the last segment of the log that the start has read; 0 for none.
+    #[must_use]
+    pub fn replayed(&self) -> (u64, u64) {
+        self.inner.replayed
+    }
+
     /// How the store is now. The background thread sets the gauges of the metrics facade to it.
     #[must_use]
     pub fn stats(&self) -> Stats {

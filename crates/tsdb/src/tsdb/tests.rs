@@ -308,3 +308,36 @@ fn a_full_memory_refuses_the_batch_and_a_second_try_counts_once() {
     assert!(twice.is_ok() || matches!(twice, Err(AppendError::Full { .. })));
     assert_eq!(read(&tsdb, "metric_0"), one);
 }
+
+#[test]
+fn a_change_of_what_is_settled_makes_another_version() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut options = options(dir.path());
+    options.late_window = Duration::from_hours(1);
+    let tsdb = open(options);
+    let tenant = Tenant::default_tenant();
+    let settled = NOW - 600_000;
+    assert_eq!(tsdb.version(&tenant, settled), None, "no tenant yet");
+    append(&tsdb, batch(&[("up", &[(NOW - 900_000, 1.0), (NOW, 1.0)])])).expect("taken");
+    let version = || tsdb.version(&tenant, settled).expect("a tenant");
+    let mut before = version();
+    let mut changed = || {
+        let after = version();
+        std::mem::replace(&mut before, after) != after
+    };
+    append(&tsdb, batch(&[("up", &[(NOW + 15_000, 2.0)])])).expect("taken");
+    append(&tsdb, batch(&[("up", &[(settled + 1, 2.0)])])).expect("taken");
+    assert!(!changed(), "newer than what is settled");
+    append(&tsdb, batch(&[("up", &[(settled, 2.0)])])).expect("taken");
+    assert!(changed(), "late");
+    append(&tsdb, batch(&[("down", &[(settled - 5, 2.0)])])).expect("taken");
+    assert!(changed(), "late, of a new series");
+    append(&tsdb, batch(&[("up", &[(NOW - 100_000_000, 2.0)])])).expect("answered");
+    assert!(!changed(), "too late and refused");
+    tsdb.flush().expect("cut");
+    assert!(!changed(), "a cut changes no sample");
+    tsdb.delete(&tenant, &[vec![Matcher::equal("__name__", "up")]], settled, NOW).expect("deleted");
+    assert!(changed(), "deleted");
+    tsdb.compact().expect("compacted");
+    assert!(!changed(), "merging changes no sample");
+}
