@@ -90,7 +90,7 @@ fn late_samples_and_deletions_change_results_that_were_kept() {
     assert!(read > 60, "{read}");
     // A cut moves samples into a block and changes nothing.
     tsdb.flush().expect("cut");
-    assert_eq!(dashboard.ask(NOW + MINUTE).1, 11);
+    assert_eq!(dashboard.ask(NOW + MINUTE).1, 10);
     let matchers = [vec![Matcher::equal("job", "b")]];
     tsdb.delete(&tenant, &matchers, i64::MIN, i64::MAX).expect("deleted");
     let (sums, _) = dashboard.ask(NOW + MINUTE);
