@@ -1,6 +1,7 @@
 //! How the parts are joined. Each declares what it needs from outside as a small trait of its own;
 //! here these meet what provides it. This file is the architecture in code.
 
+pub(crate) mod blocks;
 pub(crate) mod prometheus;
 pub(crate) mod rule_tests;
 pub(crate) mod rules;

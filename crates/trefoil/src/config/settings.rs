@@ -245,8 +245,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "storage.url",
         Kind::OptionalUrl,
         "",
-        "Where the tables are: empty for the data directory, or `s3://bucket/prefix`, `gs://…`, \
-         `az://…`.",
+        "Where the tables and the blocks of metrics are: empty for the data directory, or \
+         `s3://bucket/prefix`, `gs://…`, `az://…`.",
     ),
     setting(
         "storage.options",

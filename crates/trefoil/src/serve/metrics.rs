@@ -19,12 +19,13 @@ use stdx::memory::Budget;
 use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
 use tsdb::compact::{Policy, SelectorRetention};
-use tsdb::store::LocalStore;
+use tsdb::store::{BlockStore, LocalStore};
 
 use super::flags;
 use super::scraping::{Scraping, Setup, load, reload_on_hangup};
 use crate::config::{Config, Metrics as MetricsSettings};
 use crate::memory::Shares;
+use crate::wiring::blocks::ObjectBlocks;
 use crate::wiring::prometheus::{Evaluated, Process, Scraped, Store};
 use crate::wiring::rules::{RuleQuery, RuleSink};
 use crate::wiring::series::{MetricsSink, ReadSource};
@@ -258,9 +259,18 @@ async fn open_tsdb(
     options.exemplars_max_per_tenant = settings.exemplars_max;
     options.compaction = policy(settings)?;
     let clock = clock.clone();
+    let storage = config.storage.clone();
+    // The store of tables has made it.
+    let node = config.data_dir.join("node_id");
     let opened = tokio::task::spawn_blocking(move || {
-        let blocks = LocalStore::open(directory.join("blocks"))?;
-        anyhow::Ok(Tsdb::open(options, Arc::new(blocks), clock)?)
+        let blocks: Arc<dyn BlockStore> = match &storage.url {
+            None => Arc::new(LocalStore::open(directory.join("blocks"))?),
+            Some(url) => {
+                let node = std::fs::read_to_string(&node).context("cannot read the node's name")?;
+                Arc::new(ObjectBlocks::open(url, &storage.options, node.trim())?)
+            }
+        };
+        anyhow::Ok(Tsdb::open(options, blocks, clock)?)
     });
     Ok(Arc::new(opened.await?.context("cannot open the store of metrics")?))
 }
