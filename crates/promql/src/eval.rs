@@ -90,6 +90,7 @@ impl Evaluator<'_> {
             Kind::Text(text) => Ok(Value::Text((*text).to_owned())),
             Kind::Invariant(inner) => self.eval_once(inner, steps),
             Kind::Negative(inner) => self.negate(inner, steps),
+            Kind::Positive(inner) => self.eval(inner, steps),
             Kind::Binary { of, left, right } => {
                 self.binary(of, [left, right], steps, node.position)
             }

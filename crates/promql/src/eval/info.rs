@@ -75,7 +75,9 @@ fn first_selector<'n, 'q>(node: &'n Node<'q>) -> Option<&'n Selector<'q>> {
     match &node.kind {
         Kind::Vector(selector) => Some(selector),
         Kind::Range(range) => Some(&range.selector),
-        Kind::Invariant(inner) | Kind::Negative(inner) => first_selector(inner),
+        Kind::Invariant(inner) | Kind::Negative(inner) | Kind::Positive(inner) => {
+            first_selector(inner)
+        }
         Kind::Subquery(subquery) => first_selector(&subquery.expr),
         Kind::Aggregate { expr, .. } => first_selector(expr),
         Kind::Binary { left, right, .. } => first_selector(left).or_else(|| first_selector(right)),

@@ -41,6 +41,8 @@ pub(crate) enum Kind<'q> {
         args: Vec<Node<'q>>,
     },
     Negative(Box<Node<'q>>),
+    /// A plus sign: the same values, but no selector any more to functions that look for one.
+    Positive(Box<Node<'q>>),
     /// Evaluated once and repeated.
     Invariant(Box<Node<'q>>),
 }
@@ -205,10 +207,8 @@ fn build<'q>(expr: &'q Expr, scope: Scope<'_>) -> Result<(Node<'q>, Form), Strin
         }
         Expr::Unary(unary) => {
             let (inner, form) = build(&unary.expr, scope)?;
-            if !unary.negative {
-                return Ok((inner, form));
-            }
-            node(Kind::Negative(Box::new(inner)), form.invariant, form.invariant)
+            let sign = if unary.negative { Kind::Negative } else { Kind::Positive };
+            node(sign(Box::new(inner)), form.invariant, form.invariant)
         }
         Expr::Aggregate(aggregate) => {
             let (inner, form) = build(unwrapped(&aggregate.expr), scope)?;
