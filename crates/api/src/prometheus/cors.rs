@@ -10,16 +10,10 @@ use regex::Regex;
 pub const CORS_ORIGIN_DEFAULT: &str = ".*";
 
 /// The origins that may ask: a regular expression that has to match all of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CorsOrigin {
     /// None is any.
     pattern: Option<Regex>,
-}
-
-impl Default for CorsOrigin {
-    fn default() -> CorsOrigin {
-        CorsOrigin { pattern: None }
-    }
 }
 
 impl CorsOrigin {

@@ -4,7 +4,6 @@
 //! the exact values by up to four units, and bounds are compared and printed.
 
 /// Coarser schemas take every second, fourth, … of them.
-#[expect(clippy::approx_constant, reason = "it is one of them, and in the last digit it is not")]
 #[rustfmt::skip]
 pub(super) const FRACTIONS: [f64; 256] = [
     0.5, 0.5013556375251013, 0.5027149505564014, 0.5040779490592088,
