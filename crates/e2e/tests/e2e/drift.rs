@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use e2e::program;
+use e2e::random::show;
 use e2e::wait::PATIENCE;
 use serde_json::Value;
 
@@ -14,7 +15,7 @@ fn nannyml() -> Option<PathBuf> {
         versions.map(|version| version.path().join("site-packages/nannyml/datasets/data"));
     let found = data.find(|data| data.is_dir());
     if found.is_none() {
-        println!("left out: no NannyML wheel; scripts/setup installs it where there is a network");
+        show("left out: no NannyML wheel; scripts/setup installs it where there is a network");
     }
     found
 }
@@ -152,5 +153,5 @@ async fn tables_larger_than_the_memory_they_may_take_are_streamed() {
     let mut command = program::command(program::python());
     command.arg("-c").arg(TALL).arg(program::trefoil()).arg(scratch.path());
     let said = program::run(&mut command, PATIENCE).await.success();
-    println!("{said}");
+    show(&said);
 }

@@ -11,6 +11,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::metadata::RowGroupMetaData;
 
 use super::progress::Progress;
 use super::source::Source;
@@ -295,7 +296,7 @@ fn weight(builder: &ParquetRecordBatchReaderBuilder<File>) -> u64 {
     let fields = builder.schema().fields();
     let fixed_bytes: u64 = fields.iter().map(|f| fixed(f).unwrap_or(TEXT_BYTES) * rows).sum();
     let texts = fields.iter().any(|field| fixed(field).is_none());
-    let letters = metadata.row_groups().iter().map(|group| group.total_byte_size()).sum::<i64>();
+    let letters = metadata.row_groups().iter().map(RowGroupMetaData::total_byte_size).sum::<i64>();
     fixed_bytes + if texts { u64::try_from(letters).unwrap_or(0) } else { 0 }
 }
 
