@@ -69,8 +69,24 @@ fn fold<'a>(text: &str, folded: &'a mut Vec<u8>) -> &'a [u8] {
     folded
 }
 
-const fn fold_byte(byte: u8) -> u8 {
-    if model::token::is_token_byte(byte) { byte.to_ascii_lowercase() } else { 0 }
+/// Each byte as it is hashed.
+const FOLDED: [u8; 256] = {
+    let mut folded = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        if model::token::is_token_byte(byte) {
+            folded[byte as usize] = byte.to_ascii_lowercase();
+        }
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    folded
+};
+
+fn fold_byte(byte: u8) -> u8 {
+    FOLDED[usize::from(byte)]
 }
 
 /// The hashes of the tokens that stand between zeros. A token has no zero in it, so steps of eight
