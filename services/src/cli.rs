@@ -181,26 +181,27 @@ impl ServiceCommand {
         match self {
             ServiceCommand::FraudApi(FraudApiArgs { listen, config, telemetry }) => {
                 let start =
-                    Start::new(listen, fraud_api::SERVICE_NAME, &telemetry, &config.metrics);
+                    Start::new(listen, fraud_api::SERVICE_NAME, &telemetry, &config.common.metrics);
                 start.run(|listener| fraud_api::run(config, listener, shutdown)).await
             }
             ServiceCommand::Preprocessing(PreprocessingArgs { listen, config, telemetry }) => {
                 let name = preprocessing::SERVICE_NAME;
-                let start = Start::new(listen, name, &telemetry, &config.metrics);
+                let start = Start::new(listen, name, &telemetry, &config.common.metrics);
                 start.run(|listener| preprocessing::run(config, listener, shutdown)).await
             }
             ServiceCommand::Pricing(PricingArgs { listen, config, telemetry }) => {
-                let start = Start::new(listen, pricing::SERVICE_NAME, &telemetry, &config.metrics);
+                let start =
+                    Start::new(listen, pricing::SERVICE_NAME, &telemetry, &config.common.metrics);
                 start.run(|listener| pricing::run(config, listener, shutdown)).await
             }
             ServiceCommand::IngestApi(IngestApiArgs { listen, config, telemetry }) => {
                 let name = pipeline::api::SERVICE_NAME;
-                let start = Start::new(listen, name, &telemetry, &config.metrics);
+                let start = Start::new(listen, name, &telemetry, &config.common.metrics);
                 start.run(|listener| pipeline::api::run(config, listener, shutdown)).await
             }
             ServiceCommand::Consumer(ConsumerArgs { listen, config, telemetry }) => {
                 let name = pipeline::consumer::SERVICE_NAME;
-                let start = Start::new(listen, name, &telemetry, &config.metrics);
+                let start = Start::new(listen, name, &telemetry, &config.common.metrics);
                 start.run(|listener| pipeline::consumer::run(config, listener, shutdown)).await
             }
         }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 use clap::Args;
-use sdk::{HttpClient, Registry, ServerOptions};
+use sdk::HttpClient;
 use stdx::clock::Clock;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,7 @@ use crate::error::Error;
 use crate::feature_store::FeatureStore;
 use crate::latency::Latency;
 use crate::model::FraudModel;
+use crate::options::{Common, Requests};
 use metrics::FraudMetrics;
 
 /// The service's name in telemetry.
@@ -54,21 +55,12 @@ pub struct Config {
     /// Directory of the model's file.
     #[arg(long, env = "MODEL_DIR", value_name = "DIR", default_value = "data/fraud-api")]
     pub model_dir: PathBuf,
-    /// Requests slower than this are warned of, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 500)]
-    pub slow_request_ms: u64,
-    /// Factor on the played latencies; 0 takes no time.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
-    pub latency_scale: f64,
-    /// Refuse the `X-Fault` header that makes requests slow or fail.
-    #[arg(long)]
-    pub no_fault_injection: bool,
-    /// Seed of latencies and of the transactions that the model is trained on.
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    pub seed: u64,
-    /// Where it counts, shown at `/metrics`.
-    #[arg(skip)]
-    pub metrics: Registry,
+    /// How requests are answered.
+    #[command(flatten)]
+    pub requests: Requests,
+    /// What every service takes.
+    #[command(flatten)]
+    pub common: Common,
 }
 
 impl Default for Config {
@@ -78,11 +70,8 @@ impl Default for Config {
             preprocessing_timeout_ms: 1000,
             redis_url: None,
             model_dir: PathBuf::from("data/fraud-api"),
-            slow_request_ms: 500,
-            latency_scale: 1.0,
-            no_fault_injection: false,
-            seed: 42,
-            metrics: Registry::new(),
+            requests: Requests::default(),
+            common: Common::default(),
         }
     }
 }
@@ -107,15 +96,15 @@ pub async fn run(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let latency = Latency::new(config.seed, config.latency_scale);
+    let latency = config.common.latency();
     let redis_url = config.redis_url.as_deref();
     let store = FeatureStore::open(redis_url, Clock::system(), latency.clone()).await?;
     let client = reqwest::Client::builder()
         .connect_timeout(Duration::from_millis(250))
         .build()
         .map_err(Error::HttpClient)?;
-    let client = HttpClient::new(client).with_metrics(&config.metrics);
-    let metrics = FraudMetrics::new(&config.metrics);
+    let client = HttpClient::new(client).with_metrics(&config.common.metrics);
+    let metrics = FraudMetrics::new(&config.common.metrics);
     let app = Arc::new(App { config, model: OnceLock::new(), store, client, latency, metrics });
     let served = crate::serve::serve(router(&app), listener, shutdown.clone());
     let training = shutdown.run_until_cancelled(provide_model(Arc::clone(&app)));
@@ -125,7 +114,7 @@ pub async fn run(
 
 /// Loads or trains the model. Without one the service stays up and says that it is not ready.
 async fn provide_model(app: Arc<App>) {
-    let (directory, seed) = (app.config.model_dir.clone(), app.config.seed);
+    let (directory, seed) = (app.config.model_dir.clone(), app.config.common.seed);
     let dispatch = tracing::dispatcher::get_default(Clone::clone);
     let model = tokio::task::spawn_blocking(move || {
         tracing::dispatcher::with_default(&dispatch, || FraudModel::load_or_train(&directory, seed))
@@ -147,11 +136,7 @@ async fn provide_model(app: Arc<App>) {
 }
 
 fn router(app: &Arc<App>) -> Router {
-    let options = ServerOptions {
-        slow_request: Duration::from_millis(app.config.slow_request_ms),
-        metrics: Some(app.config.metrics.clone()),
-        ..ServerOptions::default()
-    };
+    let options = app.config.requests.server_options(&app.config.common.metrics);
     let router = Router::new()
         .route("/predict", post(predict::predict))
         .route("/v1/predict", post(predict_v1::predict))
@@ -163,7 +148,7 @@ fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", Documentation::openapi()));
     sdk::add_tracing_middleware(router, &options)
-        .route("/metrics", sdk::metrics_route(&app.config.metrics))
+        .route("/metrics", sdk::metrics_route(&app.config.common.metrics))
 }
 
 /// The OpenAPI document.

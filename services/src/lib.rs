@@ -16,6 +16,7 @@ mod http;
 mod latency;
 pub mod load;
 pub mod model;
+pub mod options;
 pub mod pipeline;
 pub mod preprocessing;
 pub mod pricing;

@@ -90,12 +90,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Sends traffic until `shutdown`, or as long and as much as `options` say. Requests that fail are
 /// counted, not errors of this function.
 pub async fn run(options: LoadOptions, shutdown: CancellationToken) -> Result<LoadReport, Error> {
-    let client = reqwest::Client::builder()
-        .timeout(ANSWER_WITHIN)
-        .user_agent("trefoil-load/1.0")
-        .build()
-        .map_err(Error::HttpClient)?;
-    wait_until_ready(&client, &options, &shutdown).await?;
+    let client = connect(&options, &shutdown).await?;
     let (outcomes, received) = mpsc::channel(1024);
     let collected = tokio::join!(
         send_all(&client, &options, &shutdown, outcomes),
@@ -220,11 +215,16 @@ async fn send(client: &reqwest::Client, target: &str, call: &Call) -> report::Ou
     report::Outcome { status: Some(status), latency: stopwatch.elapsed(), decision }
 }
 
-async fn wait_until_ready(
-    client: &reqwest::Client,
+/// A client for the target, as soon as that is ready.
+async fn connect(
     options: &LoadOptions,
     shutdown: &CancellationToken,
-) -> Result<(), Error> {
+) -> Result<reqwest::Client, Error> {
+    let client = reqwest::Client::builder()
+        .timeout(ANSWER_WITHIN)
+        .user_agent("trefoil-load/1.0")
+        .build()
+        .map_err(Error::HttpClient)?;
     let stopwatch = Stopwatch::start();
     let url = format!("{}/health/ready", options.target.trim_end_matches('/'));
     while !shutdown.is_cancelled() {
@@ -241,5 +241,5 @@ async fn wait_until_ready(
             () = tokio::time::sleep(Duration::from_millis(100)) => {}
         }
     }
-    Ok(())
+    Ok(client)
 }

@@ -5,13 +5,12 @@ mod engineer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Args;
+use sdk::ServerOptions;
 use sdk::metric::{Counter, Histogram, LATENCY_BUCKETS, watch_process};
-use sdk::{Registry, ServerOptions};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -21,40 +20,20 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::error::Error;
 use crate::http::Live;
 use crate::latency::Latency;
+use crate::options::{Common, Requests};
 
 /// The service's name in telemetry.
 pub const SERVICE_NAME: &str = "preprocessing-service";
 
 /// How the service runs.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Config {
-    /// Requests slower than this are warned of, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 500)]
-    pub slow_request_ms: u64,
-    /// Factor on the played latencies; 0 takes no time.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
-    pub latency_scale: f64,
-    /// Refuse the `X-Fault` header that makes requests slow or fail.
-    #[arg(long)]
-    pub no_fault_injection: bool,
-    /// Seed of the latencies.
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    pub seed: u64,
-    /// Where it counts, shown at `/metrics`.
-    #[arg(skip)]
-    pub metrics: Registry,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            slow_request_ms: 500,
-            latency_scale: 1.0,
-            no_fault_injection: false,
-            seed: 42,
-            metrics: Registry::new(),
-        }
-    }
+    /// How requests are answered.
+    #[command(flatten)]
+    pub requests: Requests,
+    /// What every service takes.
+    #[command(flatten)]
+    pub common: Common,
 }
 
 /// A raw card transaction, fields named as in the IEEE-CIS data set.
@@ -115,8 +94,8 @@ pub async fn run(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let latency = Latency::new(config.seed, config.latency_scale);
-    let registry = &config.metrics;
+    let latency = config.common.latency();
+    let registry = &config.common.metrics;
     watch_process(registry);
     let engineering = registry.histogram(
         "feature_engineering_seconds",
@@ -131,11 +110,9 @@ pub async fn run(
 
 fn router(app: &Arc<App>) -> Router {
     let options = ServerOptions {
-        slow_request: Duration::from_millis(app.config.slow_request_ms),
         // The operation and the request are the same thing here, so they are one span.
-        metrics: Some(app.config.metrics.clone()),
         span_names: vec![("/engineer".to_owned(), "engineer_features".to_owned())],
-        ..ServerOptions::default()
+        ..app.config.requests.server_options(&app.config.common.metrics)
     };
     let router = Router::new()
         .route("/engineer", post(engineer::engineer))
@@ -146,7 +123,7 @@ fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
         .merge(SwaggerUi::new("/docs").url("/openapi.json", Documentation::openapi()));
     sdk::add_tracing_middleware(router, &options)
-        .route("/metrics", sdk::metrics_route(&app.config.metrics))
+        .route("/metrics", sdk::metrics_route(&app.config.common.metrics))
 }
 
 /// Whether the process is alive; it is ready as soon as it is.

@@ -20,8 +20,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use clap::Args;
+use sdk::HttpClient;
 use sdk::metric::{PricingMetrics, watch_process};
-use sdk::{HttpClient, Registry, ServerOptions};
 use stdx::clock::{Clock, Stopwatch};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::Error;
 use crate::http::Live;
 use crate::latency::Latency;
+use crate::options::{Common, Requests};
 use competitors::Competitors;
 use learning::Learning;
 use models::Models;
@@ -56,21 +57,12 @@ pub struct Config {
     /// Models that are kept in memory at a time.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub model_cache: usize,
-    /// Requests slower than this are warned of, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 500)]
-    pub slow_request_ms: u64,
-    /// Factor on the played latencies; 0 takes no time.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
-    pub latency_scale: f64,
-    /// Refuse the `X-Fault` header that makes requests slow or fail.
-    #[arg(long)]
-    pub no_fault_injection: bool,
-    /// Seed of latencies, of the experiment and of the first outcomes.
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    pub seed: u64,
-    /// Where it counts, shown at `/metrics`.
-    #[arg(skip)]
-    pub metrics: Registry,
+    /// How requests are answered.
+    #[command(flatten)]
+    pub requests: Requests,
+    /// What every service takes.
+    #[command(flatten)]
+    pub common: Common,
 }
 
 impl Default for Config {
@@ -80,11 +72,8 @@ impl Default for Config {
             competitor_interval_ms: 2000,
             retrain_after: 40,
             model_cache: 4,
-            slow_request_ms: 500,
-            latency_scale: 1.0,
-            no_fault_injection: false,
-            seed: 42,
-            metrics: Registry::new(),
+            requests: Requests::default(),
+            common: Common::default(),
         }
     }
 }
@@ -106,7 +95,7 @@ pub async fn run(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let registry = config.metrics.clone();
+    let registry = config.common.metrics.clone();
     watch_process(&registry);
     let environment = sdk::Config::from_env().environment;
     let environment = if environment.is_empty() { "development" } else { &environment };
@@ -121,9 +110,9 @@ pub async fn run(
     let client = HttpClient::new(client).with_metrics(&registry);
     let app = Arc::new(App {
         models: Models::new(config.model_cache),
-        learning: Mutex::new(Learning::new(config.seed)),
+        learning: Mutex::new(Learning::new(config.common.seed)),
         competitors: Competitors::new(client, url, Clock::system()),
-        latency: Latency::new(config.seed, config.latency_scale),
+        latency: config.common.latency(),
         metrics,
         config,
     });
@@ -138,11 +127,7 @@ pub async fn run(
 }
 
 fn router(app: &Arc<App>) -> Router {
-    let options = ServerOptions {
-        slow_request: Duration::from_millis(app.config.slow_request_ms),
-        metrics: Some(app.config.metrics.clone()),
-        ..ServerOptions::default()
-    };
+    let options = app.config.requests.server_options(&app.config.common.metrics);
     let router = Router::new()
         .route("/score", post(score::score))
         .route("/outcomes", post(learning::outcomes))
@@ -154,7 +139,7 @@ fn router(app: &Arc<App>) -> Router {
         .with_state(Arc::clone(app))
         .layer(from_fn_with_state(Arc::clone(app), count_request));
     sdk::add_tracing_middleware(router, &options)
-        .route("/metrics", sdk::metrics_route(&app.config.metrics))
+        .route("/metrics", sdk::metrics_route(&app.config.common.metrics))
 }
 
 /// The catalogue's own counts of requests, beside those that every service has.

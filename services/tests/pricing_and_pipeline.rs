@@ -8,10 +8,17 @@ use std::time::Duration;
 use sdk::{Config, Exporter, LogWriter, MemoryExporter, MemoryLog, Registry, SpanData, Telemetry};
 use serde_json::{Value, json};
 use services::load::{run_events, run_guests};
+use services::options::Common;
 use services::{pipeline, pricing};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::instrument::WithSubscriber as _;
+
+/// No time is played.
+fn at_once(observed: &Observed) -> Common {
+    let metrics = observed.registry.clone();
+    Common { latency_scale: 0.0, metrics, ..Common::default() }
+}
 
 /// A service's telemetry, and where it listens.
 struct Observed {
@@ -70,8 +77,7 @@ async fn start_pricing(shutdown: &CancellationToken) -> Observed {
     let mut observed = Observed::new(pricing::SERVICE_NAME).await;
     let config = pricing::Config {
         competitor_interval_ms: 5,
-        latency_scale: 0.0,
-        metrics: observed.registry.clone(),
+        common: at_once(&observed),
         ..pricing::Config::default()
     };
     let service = pricing::run(config, observed.listener.take().unwrap(), shutdown.clone())
@@ -157,20 +163,15 @@ async fn a_price_is_told_with_its_trace_and_its_outcome_is_taken_once() {
 async fn what_the_consumer_does_stands_in_the_trace_of_the_request() {
     let (shutdown, _guard) = ended_with_test();
     let mut api = Observed::new(pipeline::api::SERVICE_NAME).await;
-    let config = pipeline::api::Config {
-        latency_scale: 0.0,
-        metrics: api.registry.clone(),
-        ..pipeline::api::Config::default()
-    };
+    let config =
+        pipeline::api::Config { common: at_once(&api), ..pipeline::api::Config::default() };
     let service = pipeline::api::run(config, api.listener.take().unwrap(), shutdown.clone())
         .with_subscriber(api.telemetry.dispatch().clone());
     drop(stdx::task::spawn_to_end("ingest api", service));
     let mut consumer = Observed::new(pipeline::consumer::SERVICE_NAME).await;
     let config = pipeline::consumer::Config {
         api_url: api.url.clone(),
-        latency_scale: 0.0,
-        seed: 1,
-        metrics: consumer.registry.clone(),
+        common: Common { seed: 1, ..at_once(&consumer) },
     };
     let listener = consumer.listener.take().unwrap();
     let service = pipeline::consumer::run(config, listener, shutdown.clone())

@@ -11,10 +11,16 @@ use sdk::opentelemetry::{Array, Value};
 use sdk::{Config, Exporter, LogFormat, LogWriter, MemoryExporter, MemoryLog, SpanData, Telemetry};
 use serde_json::{Value as Json, json};
 use services::load::{LoadOptions, Mix};
+use services::options::Common;
 use services::{fraud_api, preprocessing};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber as _;
+
+/// No time is played.
+fn at_once() -> Common {
+    Common { latency_scale: 0.0, ..Common::default() }
+}
 
 /// Both services, each with telemetry of its own, on ports of their own.
 struct Stack {
@@ -60,7 +66,7 @@ impl Stack {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let preprocessing_url = format!("http://{}", listener.local_addr().unwrap());
-        let config = preprocessing::Config { latency_scale: 0.0, ..Default::default() };
+        let config = preprocessing::Config { common: at_once(), ..Default::default() };
         let service = preprocessing::run(config, listener, shutdown.clone())
             .with_subscriber(preprocessing.telemetry.dispatch().clone());
         drop(stdx::task::spawn_to_end("preprocessing", service));
@@ -72,7 +78,7 @@ impl Stack {
             preprocessing_timeout_ms: 300,
             redis_url,
             model_dir: model_dir.path().to_owned(),
-            latency_scale: 0.0,
+            common: at_once(),
             ..Default::default()
         };
         let service = fraud_api::run(config, listener, shutdown.clone())

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use opentelemetry_otlp::tonic_types::metadata::MetadataMap;
 use opentelemetry_otlp::{
-    LogExporter as OtlpLogs, Protocol as OtlpProtocol, SpanExporter as OtlpSpans,
-    WithExportConfig as _, WithHttpConfig as _, WithTonicConfig as _,
+    LogExporter as OtlpLogs, Protocol as OtlpProtocol, SpanExporter as OtlpSpans, WithExportConfig,
+    WithHttpConfig, WithTonicConfig,
 };
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -73,20 +73,8 @@ impl MemoryExporter {
 pub(crate) fn otlp_spans(config: &Config) -> Result<OtlpSpans, Error> {
     let builder = OtlpSpans::builder();
     let exporter = match config.protocol {
-        Protocol::Grpc => builder
-            .with_tonic()
-            .with_endpoint(&config.endpoint)
-            .with_timeout(config.export_timeout)
-            .with_metadata(MetadataMap::from_headers(headers(config)?))
-            .build(),
-        Protocol::HttpProtobuf => builder
-            .with_http()
-            .with_protocol(OtlpProtocol::HttpBinary)
-            .with_endpoint(signal_url(&config.endpoint, "traces"))
-            .with_timeout(config.export_timeout)
-            .with_headers(config.headers.iter().cloned().collect())
-            .with_http_client(http_client(config)?)
-            .build(),
+        Protocol::Grpc => over_grpc(builder.with_tonic(), config)?.build(),
+        Protocol::HttpProtobuf => over_http(builder.with_http(), config, "traces")?.build(),
     };
     exporter.map_err(Error::Exporter)
 }
@@ -95,22 +83,33 @@ pub(crate) fn otlp_spans(config: &Config) -> Result<OtlpSpans, Error> {
 pub(crate) fn otlp_logs(config: &Config) -> Result<OtlpLogs, Error> {
     let builder = OtlpLogs::builder();
     let exporter = match config.protocol {
-        Protocol::Grpc => builder
-            .with_tonic()
-            .with_endpoint(&config.endpoint)
-            .with_timeout(config.export_timeout)
-            .with_metadata(MetadataMap::from_headers(headers(config)?))
-            .build(),
-        Protocol::HttpProtobuf => builder
-            .with_http()
-            .with_protocol(OtlpProtocol::HttpBinary)
-            .with_endpoint(signal_url(&config.endpoint, "logs"))
-            .with_timeout(config.export_timeout)
-            .with_headers(config.headers.iter().cloned().collect())
-            .with_http_client(http_client(config)?)
-            .build(),
+        Protocol::Grpc => over_grpc(builder.with_tonic(), config)?.build(),
+        Protocol::HttpProtobuf => over_http(builder.with_http(), config, "logs")?.build(),
     };
     exporter.map_err(Error::Exporter)
+}
+
+fn over_grpc<B: WithExportConfig + WithTonicConfig>(
+    builder: B,
+    config: &Config,
+) -> Result<B, Error> {
+    Ok(builder
+        .with_endpoint(&config.endpoint)
+        .with_timeout(config.export_timeout)
+        .with_metadata(MetadataMap::from_headers(headers(config)?)))
+}
+
+fn over_http<B: WithExportConfig + WithHttpConfig>(
+    builder: B,
+    config: &Config,
+    signal: &str,
+) -> Result<B, Error> {
+    Ok(builder
+        .with_protocol(OtlpProtocol::HttpBinary)
+        .with_endpoint(signal_url(&config.endpoint, signal))
+        .with_timeout(config.export_timeout)
+        .with_headers(config.headers.iter().cloned().collect())
+        .with_http_client(http_client(config)?))
 }
 
 pub(crate) fn signal_url(endpoint: &str, signal: &str) -> String {

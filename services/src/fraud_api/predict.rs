@@ -67,7 +67,7 @@ pub(super) async fn predict(
     headers: HeaderMap,
     JsonBody(body): JsonBody<serde_json::Value>,
 ) -> Result<Response, ApiError> {
-    let faults = Faults::of(&headers, !app.config.no_fault_injection);
+    let faults = app.config.requests.faults(&headers);
     let stopwatch = Stopwatch::start();
     let span = info_span!("predict_fraud");
     let result = predict_fraud(&app, body, &faults).instrument(span.clone()).await;

@@ -97,7 +97,7 @@ pub(super) async fn predict(
     JsonBody(request): JsonBody<PredictRequest>,
 ) -> Result<Json<PredictResponse>, ApiError> {
     let stopwatch = Stopwatch::start();
-    let faults = Faults::of(&headers, !app.config.no_fault_injection);
+    let faults = app.config.requests.faults(&headers);
     let span = Span::current();
     sdk::set_user_id(&request.user_id.to_string());
     sdk::set_attribute("transaction.id", request.transaction_id.clone());

@@ -7,7 +7,7 @@ use serde_json::json;
 use stdx::clock::Stopwatch;
 use tokio_util::sync::CancellationToken;
 
-use super::{ANSWER_WITHIN, Arrivals, LoadOptions, wait_until_ready};
+use super::{Arrivals, LoadOptions, connect};
 use crate::error::Error;
 
 const KINDS: [&str; 6] = ["page_view", "page_view", "page_view", "search", "booking", "payment"];
@@ -23,12 +23,7 @@ pub async fn run_events(
         requests_per_second,
         ..LoadOptions::default()
     };
-    let client = reqwest::Client::builder()
-        .timeout(ANSWER_WITHIN)
-        .user_agent("trefoil-load/1.0")
-        .build()
-        .map_err(Error::HttpClient)?;
-    wait_until_ready(&client, &options, &shutdown).await?;
+    let client = connect(&options, &shutdown).await?;
     let mut rng = StdRng::seed_from_u64(options.seed);
     let mut arrivals = Arrivals::new(&options);
     let stopwatch = Stopwatch::start();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stdx::clock::Stopwatch;
 use tokio_util::sync::CancellationToken;
 
-use super::{ANSWER_WITHIN, Arrivals, LoadOptions, wait_until_ready};
+use super::{Arrivals, LoadOptions, connect};
 use crate::error::Error;
 use crate::pricing::PROPERTIES;
 
@@ -25,12 +25,7 @@ pub async fn run_guests(
         requests_per_second,
         ..LoadOptions::default()
     };
-    let client = reqwest::Client::builder()
-        .timeout(ANSWER_WITHIN)
-        .user_agent("trefoil-load/1.0")
-        .build()
-        .map_err(Error::HttpClient)?;
-    wait_until_ready(&client, &options, &shutdown).await?;
+    let client = connect(&options, &shutdown).await?;
     let mut guests = Guests {
         rng: StdRng::seed_from_u64(options.seed),
         client,

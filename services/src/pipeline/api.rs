@@ -22,34 +22,23 @@ use tracing::{Instrument as _, info, info_span};
 use super::topic::Topic;
 use super::{Event, Polled};
 use crate::error::Error;
-use crate::fault::{Fault, Faults};
+use crate::fault::Fault;
 use crate::http::{ApiError, JsonBody};
 use crate::latency::{Latency, LatencyModel};
+use crate::options::{Common, Requests};
 
 /// The service's name in telemetry.
 pub const SERVICE_NAME: &str = "wotr-api";
 
 /// How the service runs.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Config {
-    /// Factor on the played latencies; 0 takes no time.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
-    pub latency_scale: f64,
-    /// Refuse the `X-Fault` header that makes requests slow or fail.
-    #[arg(long)]
-    pub no_fault_injection: bool,
-    /// Seed of the latencies.
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    pub seed: u64,
-    /// Where it counts, shown at `/metrics`.
-    #[arg(skip)]
-    pub metrics: Registry,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config { latency_scale: 1.0, no_fault_injection: false, seed: 42, metrics: Registry::new() }
-    }
+    /// How requests are answered.
+    #[command(flatten)]
+    pub requests: Requests,
+    /// What every service takes.
+    #[command(flatten)]
+    pub common: Common,
 }
 
 #[derive(Debug)]
@@ -110,20 +99,19 @@ pub async fn run(
     listener: TcpListener,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let latency = Latency::new(config.seed, config.latency_scale);
-    let metrics = ApiMetrics::new(&config.metrics);
+    let latency = config.common.latency();
+    let metrics = ApiMetrics::new(&config.common.metrics);
     let app = Arc::new(App { config, topic: Topic::default(), latency, metrics });
     crate::serve::serve(router(&app), listener, shutdown).await
 }
 
 fn router(app: &Arc<App>) -> Router {
     let options = ServerOptions {
-        metrics: Some(app.config.metrics.clone()),
         span_names: vec![
             ("/ingest".to_owned(), "ingest_event".to_owned()),
             ("/health".to_owned(), "health_check".to_owned()),
         ],
-        ..ServerOptions::default()
+        ..app.config.requests.server_options(&app.config.common.metrics)
     };
     let router = Router::new()
         .route("/ingest", post(ingest))
@@ -134,7 +122,7 @@ fn router(app: &Arc<App>) -> Router {
     sdk::add_tracing_middleware(router, &options)
         .route("/health/ready", get(|| async { "ready" }))
         .route("/topic", get(poll).with_state(Arc::clone(app)))
-        .route("/metrics", sdk::metrics_route(&app.config.metrics))
+        .route("/metrics", sdk::metrics_route(&app.config.common.metrics))
 }
 
 async fn count_request(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -166,7 +154,7 @@ async fn ingest(
     headers: HeaderMap,
     JsonBody(event): JsonBody<Event>,
 ) -> Result<(StatusCode, Json<Ingested>), ApiError> {
-    let faults = Faults::of(&headers, !app.config.no_fault_injection);
+    let faults = app.config.requests.faults(&headers);
     if event.event_id.is_empty() || event.event_id.len() > 128 {
         return Err(ApiError::Validation("event_id must have 1 to 128 bytes".to_owned()));
     }

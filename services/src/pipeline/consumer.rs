@@ -16,6 +16,7 @@ use tracing::{Instrument as _, Span, error, info, info_span, warn};
 use super::{Event, Polled, Record};
 use crate::error::Error;
 use crate::latency::{Latency, LatencyModel};
+use crate::options::Common;
 
 /// The service's name in telemetry.
 pub const SERVICE_NAME: &str = "wotr-consumer";
@@ -36,15 +37,9 @@ pub struct Config {
         default_value = "http://127.0.0.1:8020"
     )]
     pub api_url: String,
-    /// Factor on the played latencies; 0 takes no time.
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
-    pub latency_scale: f64,
-    /// Seed of the latencies.
-    #[arg(long, value_name = "N", default_value_t = 42)]
-    pub seed: u64,
-    /// Where it counts, shown at `/metrics`.
-    #[arg(skip)]
-    pub metrics: Registry,
+    /// What every service takes.
+    #[command(flatten)]
+    pub common: Common,
 }
 
 #[derive(Debug)]
@@ -122,13 +117,13 @@ pub async fn run(
     let mut consumer = Consumer {
         client,
         url: format!("{}/topic", config.api_url.trim_end_matches('/')),
-        latency: Latency::new(config.seed, config.latency_scale),
-        metrics: ConsumerMetrics::new(&config.metrics),
+        latency: config.common.latency(),
+        metrics: ConsumerMetrics::new(&config.common.metrics),
         next: 0,
     };
     let router = Router::new()
         .route("/health/ready", get(|| async { "ready" }))
-        .route("/metrics", sdk::metrics_route(&config.metrics));
+        .route("/metrics", sdk::metrics_route(&config.common.metrics));
     let served = crate::serve::serve(router, listener, shutdown.clone());
     let consuming = shutdown.run_until_cancelled(consumer.consume());
     let (served, _) = tokio::join!(served, consuming);

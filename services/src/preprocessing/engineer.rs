@@ -36,7 +36,7 @@ pub(super) async fn engineer(
     JsonBody(transaction): JsonBody<Transaction>,
 ) -> Result<Json<Engineered>, ApiError> {
     let stopwatch = Stopwatch::start();
-    let faults = Faults::of(&headers, !app.config.no_fault_injection);
+    let faults = app.config.requests.faults(&headers);
     sdk::set_attribute("transaction.amount", transaction.amount);
     if transaction.amount <= 0.0 {
         return Err(ApiError::Validation("TransactionAmt must be above 0".to_owned()));

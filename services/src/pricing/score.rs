@@ -50,7 +50,7 @@ pub(super) async fn score(
     JsonBody(request): JsonBody<ScoreRequest>,
 ) -> Result<Json<ScoreResponse>, ApiError> {
     let stopwatch = Stopwatch::start();
-    let faults = Faults::of(&headers, !app.config.no_fault_injection);
+    let faults = app.config.requests.faults(&headers);
     let asked = request.validate()?;
     let property_id = request.property_id;
     sdk::set_attribute("property.id", property_id.clone());

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use stdx::calendar::Date;
+
 use super::value::Value;
 
 /// `%v` of a `float64`.
@@ -114,7 +116,8 @@ pub(super) fn go_time(nanos: i128) -> String {
     let fraction = nanos.rem_euclid(1_000_000_000);
     let days = seconds.div_euclid(86_400);
     let of_day = seconds.rem_euclid(86_400);
-    let (year, month, day) = civil(days);
+    let day = i64::try_from(days).unwrap_or(if days < 0 { i64::MIN } else { i64::MAX });
+    let Date { year, month, day } = Date::of_day(day);
     let mut text = format!(
         "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}",
         of_day / 3_600,
@@ -127,20 +130,6 @@ pub(super) fn go_time(nanos: i128) -> String {
     }
     text.push_str(" +0000 UTC");
     text
-}
-
-/// Year, month and day of a day since 1970 (Howard Hinnant, "chrono-compatible low-level date
-/// algorithms").
-fn civil(days: i128) -> (i128, i128, i128) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year + era * 400 + i128::from(month <= 2), month, day)
 }
 
 /// A verb of `printf` with its flags.

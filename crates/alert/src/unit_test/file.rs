@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::metric::{Labels, LabelsBuilder};
+use stdx::calendar::Date;
 use stdx::yaml::{Fields, Node, Problem};
 
 #[derive(Debug)]
@@ -212,23 +213,11 @@ fn read_start(text: &str) -> Option<i64> {
             sign * (hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?)
         }
     };
-    let days = days_of(year, month, day)?;
+    let date = Date::new(year, month, day).filter(|date| (0..=9_999).contains(&date.year))?;
+    let days = date.days();
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a minute")]
     let of_minute = (seconds * 1_000.0).round() as i64;
     Some(((days * 24 + hours) * 60 + minutes - zone_minutes) * 60_000 + of_minute)
-}
-
-/// Days since 1970 (Howard Hinnant, "chrono-compatible low-level date algorithms").
-fn days_of(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(0..=9_999).contains(&year) {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let shifted_month = if month > 2 { month - 3 } else { month + 9 };
-    let of_year = (153 * shifted_month + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use model::metric::Matcher;
 use promql::duration::parse_duration;
 use promql::parser::parse_selector;
 use promql::text::quote;
+use stdx::calendar::Date;
 use stdx::clock::UnixNanos;
 
 use super::envelope::ApiError;
@@ -202,7 +203,6 @@ pub(super) fn parse_time(text: &str) -> Result<i64, String> {
     parse_rfc3339(text).ok_or_else(failed)
 }
 
-/// `2015-07-01T20:10:51.781Z`, `…+01:00`. Milliseconds.
 /// As Prometheus writes times: fractions without zeros at their end.
 pub(super) fn rfc3339(time: UnixNanos) -> String {
     let text = crate::rfc3339(time);
@@ -210,6 +210,7 @@ pub(super) fn rfc3339(time: UnixNanos) -> String {
     if text.contains('.') { format!("{bare}Z") } else { text }
 }
 
+/// `2015-07-01T20:10:51.781Z`, `…+01:00`. Milliseconds.
 fn parse_rfc3339(text: &str) -> Option<i64> {
     let number = |range: std::ops::Range<usize>| -> Option<i64> {
         let digits = text.get(range)?;
@@ -241,27 +242,10 @@ fn parse_rfc3339(text: &str) -> Option<i64> {
         }
         _ => return None,
     };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days_in_month = match month {
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + i64::from(leap),
-        _ => 31,
-    };
-    let valid = (1..=12).contains(&month)
-        && (1..=days_in_month).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second < 60;
-    if !separated || !valid {
+    let days = Date::new(year, month, day)?.days();
+    if !separated || hour >= 24 || minute >= 60 || second >= 60 {
         return None;
     }
-    // Days since 1970 of a year that begins in March, so that the leap day is its last.
-    let shifted = if month <= 2 { year - 1 } else { year };
-    let era = shifted.div_euclid(400);
-    let year_of_era = shifted - era * 400;
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = era * 146_097 + day_of_era - 719_468;
     Some((days * 86_400 + hour * 3_600 + (minute - offset) * 60 + second) * 1_000 + fraction)
 }
 

@@ -1,6 +1,8 @@
 //! Functions of single numbers and of dates.
 
-use crate::calendar::{Civil, days_in_month};
+use stdx::calendar::days_in_month;
+
+use crate::calendar::Civil;
 
 /// A function from number to number, by its name.
 pub(crate) fn simple(name: &str) -> Option<fn(f64) -> f64> {

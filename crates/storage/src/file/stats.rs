@@ -5,6 +5,7 @@ use model::Table;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use serde_json::{Map, Value, json};
+use stdx::calendar::Date;
 
 use super::Summary;
 
@@ -113,7 +114,7 @@ fn join(left: Option<Value>, right: Option<Value>, outer: std::cmp::Ordering) ->
 fn timestamp(us: i64) -> String {
     let days = us.div_euclid(86_400_000_000);
     let us = us.rem_euclid(86_400_000_000);
-    let (year, month, day) = civil(days);
+    let Date { year, month, day } = Date::of_day(days);
     let (seconds, micros) = (us / 1_000_000, us % 1_000_000);
     format!(
         "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{micros:06}Z",
@@ -121,21 +122,6 @@ fn timestamp(us: i64) -> String {
         seconds / 60 % 60,
         seconds % 60,
     )
-}
-
-/// Year, month and day of a day since 1970, after
-/// <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
