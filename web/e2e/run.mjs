@@ -454,6 +454,19 @@ await check("targets are listed by pool and filtered by health", page, async () 
   await page.getByTestId("pool").first().waitFor();
 });
 
+await check("rules say what they are, and lead to their expression", page, async () => {
+  await page.goto(`${base}/rules`);
+  const { groups } = await prometheus("/rules");
+  if (groups.length === 0) {
+    await page.getByTestId("empty").getByRole("region", { name: "rule files" }).waitFor();
+    return;
+  }
+  await page.getByTestId("rule-group").first().waitFor();
+  equal(await page.getByTestId("rule-group").count(), groups.length, "groups");
+  await page.getByTestId("rule").first().getByRole("link").click();
+  await page.waitForURL(/\/metrics\?q=/);
+});
+
 await check("the cardinality page leads from a metric to the browser", page, async () => {
   await page.goto(`${base}/cardinality`);
   await page.getByRole("region", { name: "Metrics that cost most" }).getByRole("link").first().click();
@@ -488,6 +501,7 @@ await check("keys go to pages, and help lists them", page, async () => {
     ["t", "/traces"],
     ["m", "/metrics"],
     ["a", "/targets"],
+    ["r", "/rules"],
     ["c", "/cardinality"],
     ["s", "/sql"],
     ["i", "/status"],
@@ -518,11 +532,51 @@ await check("the theme switches and is kept", page, async () => {
   equal(await scheme(), "dark", "after a reload");
 });
 
+await check("a server that does not answer is named, and its return is seen", page, async () => {
+  await page.goto(`${base}/?refresh=5s`);
+  await page.getByTestId("services").waitFor();
+  equal(await page.getByTestId("connection").count(), 0, "complaints while the server answers");
+  const offline = (route) => route.abort();
+  await page.route(/\/(api|prometheus|-)\//, offline);
+  await page.getByTestId("connection").waitFor();
+  await page.getByTestId("services").waitFor();
+  await page.unroute(/\/(api|prometheus|-)\//, offline);
+  await page.getByTestId("connection").waitFor({ state: "detached" });
+});
+
+await check("an order of the services and a part of a trace are in the address", page, async () => {
+  await page.goto(base);
+  await page.getByTestId("services").getByRole("button", { name: "p95" }).click();
+  await page.waitForURL(/sort=p95_ms/);
+  await page.reload();
+  equal(
+    await page.getByTestId("services").locator("[aria-sort]").first().getAttribute("aria-sort"),
+    "descending",
+    "the order after a reload",
+  );
+  await page.goto(`${base}/traces/${traced.trace_id}`);
+  await page.getByTestId("waterfall").waitFor();
+  const box = await page.locator(".minimap").boundingBox();
+  await page.mouse.move(box.x + box.width * 0.2, box.y + 20);
+  await page.mouse.down();
+  await page.mouse.move(box.x + box.width * 0.6, box.y + 20, { steps: 4 });
+  await page.mouse.up();
+  await page.waitForURL(/zoom=\d+-\d+/);
+  await page.reload();
+  await page.getByRole("button", { name: "Whole trace" }).click();
+  await until("the whole again", () => !page.url().includes("zoom="));
+});
+
 await check("what is not there says so", page, async () => {
   await page.goto(`${base}/traces/00000000000000000000000000000001`);
   await page.getByText("There is no such trace here").waitFor();
   await page.goto(`${base}/nowhere`);
   await page.getByText("There is no such page").waitFor();
+  await page.goto(`${base}/services/nobody`);
+  await page.getByText("No spans of this service in this time").waitFor();
+  await page.goto(`${base}/traces?from=946684800000&to=946684860000`);
+  await page.getByRole("button", { name: "Show the newest" }).click();
+  await page.getByTestId("trace-row").first().waitFor();
   const asset = await fetch(`${base}/assets/gone.js`);
   equal(asset.status, 404, "a missing asset");
 });
@@ -544,6 +598,7 @@ const PAGES = [
   "/metrics?view=table&q=up",
   "/metrics?q=sum(",
   "/targets",
+  "/rules",
   "/cardinality",
   "/status",
 ];
@@ -615,8 +670,11 @@ if (emptyBase) {
   await check("an empty search says what to do", fresh, async () => {
     for (const path of ["/traces", "/logs"]) {
       await fresh.goto(emptyBase + path);
-      await fresh.getByTestId("empty").first().waitFor();
+      const snippet = fresh.getByTestId("empty").getByRole("region", { name: "curl snippet" });
+      that((await snippet.textContent()).includes(new URL(emptyBase).hostname), `${path} names this server`);
     }
+    await fresh.goto(`${emptyBase}/rules`);
+    await fresh.getByTestId("empty").waitFor();
   });
 }
 

@@ -24,6 +24,7 @@ const root = createRootRoute({
 const home = createRoute({
   getParentRoute: () => root,
   path: "/",
+  validateSearch: (search: Record<string, unknown>) => pick(search, ["sort", "order"]),
   component: lazyRouteComponent(() => import("./pages/home/Home"), "Home"),
 });
 
@@ -44,7 +45,7 @@ const traces = createRoute({
 const trace = createRoute({
   getParentRoute: () => root,
   path: "/traces/$traceId",
-  validateSearch: (search: Record<string, unknown>) => pick(search, ["span", "view", "side", "find"]),
+  validateSearch: (search: Record<string, unknown>) => pick(search, ["span", "view", "side", "find", "zoom"]),
   component: lazyRouteComponent(() => import("./pages/traces/TracePage"), "TracePage"),
 });
 
@@ -69,6 +70,13 @@ const targets = createRoute({
   path: "/targets",
   validateSearch: (search: Record<string, unknown>) => pick(search, ["health", "pool", "find"]),
   component: lazyRouteComponent(() => import("./pages/targets/Targets"), "Targets"),
+});
+
+const rules = createRoute({
+  getParentRoute: () => root,
+  path: "/rules",
+  validateSearch: (search: Record<string, unknown>) => pick(search, ["state", "type", "find"]),
+  component: lazyRouteComponent(() => import("./pages/rules/Rules"), "Rules"),
 });
 
 const cardinality = createRoute({
@@ -99,6 +107,7 @@ export const router = createRouter({
     logs,
     metrics,
     targets,
+    rules,
     cardinality,
     sql,
     status,

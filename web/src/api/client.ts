@@ -1,6 +1,6 @@
 /**
  * The one way to the server: adds the API key, turns error bodies into `ApiError`, and tells the
- * page when a key is asked for.
+ * page when a key is asked for, and since when the server does not answer.
  */
 
 import type { ErrorBody } from "./types";
@@ -51,6 +51,38 @@ export function onUnauthorized(listener: Listener): () => void {
   return () => unauthorized.delete(listener);
 }
 
+let silentSince: number | null = null;
+const reached = new Set<Listener>();
+
+/** Since when the server has not answered, in milliseconds; null while it does. */
+export function unreachableSince(): number | null {
+  return silentSince;
+}
+
+/** Calls back when the server falls silent, and when it answers again. */
+export function onReach(listener: Listener): () => void {
+  reached.add(listener);
+  return () => reached.delete(listener);
+}
+
+function heard(answered: boolean): void {
+  if (answered === (silentSince === null)) return;
+  silentSince = answered ? null : Date.now();
+  for (const listener of reached) listener();
+}
+
+/** What stands between a page and a server that is gone answers in its place. */
+const BAD_GATEWAY = 502;
+
+function unreachable(): ApiError {
+  heard(false);
+  return new ApiError(0, {
+    code: "unreachable",
+    message: "the server does not answer",
+    hint: "Is trefoil still running? The page asks again by itself.",
+  });
+}
+
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
   const key = apiKey();
@@ -60,12 +92,10 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
     response = await fetch(path, { ...init, headers });
   } catch (cause) {
     if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
-    throw new ApiError(0, {
-      code: "unreachable",
-      message: "the server does not answer",
-      hint: "Is trefoil still running? The page asks again by itself.",
-    });
+    throw unreachable();
   }
+  if (response.status === BAD_GATEWAY) throw unreachable();
+  heard(true);
   if (response.ok) return response;
   if (response.status === 401) for (const listener of unauthorized) listener();
   throw new ApiError(response.status, await errorBody(response));

@@ -226,6 +226,57 @@ export const useTargets = (): UseQueryResult<Targets> =>
     refetchInterval: 5_000,
   });
 
+export type AlertState = "firing" | "pending" | "inactive";
+export type Alert = {
+  labels: Labels;
+  annotations: Labels;
+  state: AlertState;
+  activeAt: string;
+  value: string;
+  keepFiringSince?: string;
+};
+type Evaluated = {
+  name: string;
+  query: string;
+  labels?: Labels;
+  health: "ok" | "err" | "unknown";
+  lastError?: string;
+  lastEvaluation: string;
+  evaluationTime: number;
+};
+export type AlertingRule = Evaluated & {
+  type: "alerting";
+  state: AlertState;
+  duration: number;
+  keepFiringFor: number;
+  annotations?: Labels;
+  alerts: readonly Alert[];
+};
+export type RecordingRule = Evaluated & { type: "recording" };
+export type Rule = AlertingRule | RecordingRule;
+export type RuleGroup = {
+  name: string;
+  file: string;
+  interval: number;
+  lastEvaluation: string;
+  evaluationTime: number;
+  rules: readonly Rule[];
+};
+
+export const useRules = (): UseQueryResult<readonly RuleGroup[]> =>
+  useQuery({
+    queryKey: ["prometheus", "rules"],
+    queryFn: async ({ signal }) => (await ask<{ groups: RuleGroup[] }>("/rules", {}, signal)).data.groups,
+    refetchInterval: 5_000,
+  });
+
+export const useAlerts = (): UseQueryResult<readonly Alert[]> =>
+  useQuery({
+    queryKey: ["prometheus", "alerts"],
+    queryFn: async ({ signal }) => (await ask<{ alerts: Alert[] }>("/alerts", {}, signal)).data.alerts,
+    refetchInterval: 10_000,
+  });
+
 export const useTsdbStatus = (limit: number): UseQueryResult<TsdbStatus> =>
   useQuery({
     queryKey: ["prometheus", "tsdb", limit],

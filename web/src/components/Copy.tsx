@@ -22,10 +22,12 @@ export function Copy({
   text,
   label,
   size = 14,
+  icon: Icon = IconCopy,
 }: {
   text: string | (() => string);
   label: string;
   size?: number;
+  icon?: typeof IconCopy;
 }) {
   const [copied, setCopied] = useState(false);
   const copy = () => {
@@ -37,7 +39,7 @@ export function Copy({
   return (
     <Tooltip label={copied ? "Copied" : label} openDelay={300} withinPortal>
       <button type="button" className="icon-button" aria-label={label} onClick={copy}>
-        {copied ? <IconCheck size={size} aria-hidden /> : <IconCopy size={size} aria-hidden />}
+        {copied ? <IconCheck size={size} aria-hidden /> : <Icon size={size} aria-hidden />}
       </button>
     </Tooltip>
   );

@@ -3,10 +3,11 @@ import { Link, useRouterState } from "@tanstack/react-router";
 const PAGES = [
   { to: "/metrics", label: "Explore" },
   { to: "/targets", label: "Targets" },
+  { to: "/rules", label: "Rules" },
   { to: "/cardinality", label: "Cardinality" },
 ] as const;
 
-/** The three pages about metrics. */
+/** The pages about metrics. */
 export function MetricsNav() {
   const path = useRouterState({ select: (state) => state.location.pathname });
   return (

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { csvRow } from "./csv";
 import { highlight, parseJsonBody, wordsOf } from "./highlight";
-import { perSecond, whole } from "./rates";
+import { dataStart, perSecond, rateSince, whole } from "./rates";
 import { Ring } from "./ring";
 import { metricSnippets, reachable, snippets } from "./snippets";
 import { EventStreamParser } from "./sse";
@@ -144,9 +144,10 @@ describe("what to draw of an answer", () => {
 });
 
 describe("snippets", () => {
+  const main = "http://10.0.0.5:3000";
   test("each names this server, and the key only when one is asked for", () => {
     for (const key of [false, true]) {
-      for (const snippet of snippets({ http: "http://10.0.0.5:4318", grpc: "10.0.0.5:4317", key })) {
+      for (const snippet of snippets({ main, http: "http://10.0.0.5:4318", grpc: "10.0.0.5:4317", key })) {
         expect(snippet.code, snippet.name).toContain("10.0.0.5:431");
         expect(snippet.code.includes("YOUR_KEY"), snippet.name).toBe(key);
       }
@@ -156,13 +157,18 @@ describe("snippets", () => {
     for (const key of [false, true])
       for (const snippet of metricSnippets({
         http: "http://10.0.0.5:4318",
-        main: "http://10.0.0.5:3000",
+        main,
         key,
       })) {
         if (snippet.name === "Scraping") continue;
         expect(snippet.code, snippet.name).toContain("10.0.0.5:");
         expect(snippet.code.includes("YOUR_KEY"), snippet.name).toBe(key);
       }
+  });
+  test("no line is cut off where it is shown", () => {
+    const endpoints = { main, http: "http://10.0.0.5:4318", grpc: "10.0.0.5:4317", key: false };
+    for (const { name, code } of [...snippets(endpoints), ...metricSnippets(endpoints)])
+      for (const line of code.split("\n")) expect(line.length, `${name}: ${line}`).toBeLessThanOrEqual(97);
   });
   test("an endpoint is named as the reader reaches it", () => {
     const check = (endpoint: string | null, host: string, wanted: string | null) =>
@@ -181,6 +187,15 @@ describe("rates", () => {
   test("buckets that are in the range in part are counted by their part, or not at all", () => {
     expect(perSecond([10, 20, 30, 4], 0, 10_000, range)).toEqual([2, 2, 3, 1]);
     expect(perSecond([10, 20, 30, 4], 0, 10_000, { start: 8_000, end: 32_000 })).toEqual([null, 2, 3, null]);
+  });
+  test("a rate is of the time from the first data on", () => {
+    const from = dataStart([[0, 0, 0, 4], [0, 0, 30, 4], []], 0, 10_000, range);
+    expect(from).toBe(20_000);
+    expect(rateSince(28, from, range)).toBe(2);
+    expect(dataStart([[1, 2], []], 0, 10_000, range)).toBe(range.start);
+    expect(dataStart([[0, 0]], 0, 10_000, range)).toBe(range.start);
+    expect(dataStart([], 0, 10_000, range)).toBe(range.start);
+    expect(rateSince(3, range.end, range)).toBe(3);
   });
   test("small lines show whole buckets only", () => {
     expect(whole(["a", "b", "c", "d"], 0, 10_000, range)).toEqual(["b", "c"]);

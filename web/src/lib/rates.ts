@@ -33,3 +33,24 @@ export function whole<T>(values: readonly T[], startMs: number, stepMs: number, 
   const covered = coverage(values.length, startMs, stepMs, range);
   return values.filter((_, at) => (covered[at] ?? 0) > 0.99);
 }
+
+/**
+ * From when on there is data: the start of the range, or of the first bucket in which any series
+ * has something. What was sent in a minute is not a rate over the hour before it.
+ */
+export function dataStart(
+  all: readonly (readonly number[])[],
+  startMs: number,
+  stepMs: number,
+  range: Range,
+): number {
+  const first = Math.min(
+    ...all.map((counts) => counts.findIndex((count) => count > 0)).filter((at) => at >= 0),
+  );
+  return Number.isFinite(first) ? Math.max(range.start, startMs + first * stepMs) : range.start;
+}
+
+/** How many a second, of what was counted from `fromMs` to the end of the range. */
+export function rateSince(count: number, fromMs: number, range: Range): number {
+  return (count * 1_000) / Math.max(1_000, range.end - fromMs);
+}

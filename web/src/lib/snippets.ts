@@ -1,6 +1,6 @@
 /** What to paste to send data here. Each works as it stands. */
 
-export type Endpoints = { http: string; grpc: string | null; key: boolean };
+export type Endpoints = { main: string; http: string; grpc: string | null; key: boolean };
 export type Snippet = { name: string; about: string; file: string; code: string };
 
 export function snippets(endpoints: Endpoints): Snippet[] {
@@ -9,7 +9,7 @@ export function snippets(endpoints: Endpoints): Snippet[] {
 
 const HEADER = "OTEL_EXPORTER_OTLP_HEADERS";
 
-function environment({ http, key }: Endpoints): string {
+function environment({ http, key }: Pick<Endpoints, "http" | "key">): string {
   const lines = [
     `export OTEL_EXPORTER_OTLP_ENDPOINT=${http}`,
     "export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
@@ -25,13 +25,16 @@ function curl({ http, key }: Endpoints): Snippet {
     name: "curl",
     about: "One trace of one span, and one log line that belongs to it. Nothing to install.",
     file: "shell",
-    code: `NOW=$(date +%s%N); TRACE=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \\n'); SPAN=$(od -An -N8 -tx1 /dev/urandom | tr -d ' \\n')
-curl -sS ${http}/v1/traces -H 'content-type: application/json'${auth} -d '{"resourceSpans":[{"resource":{"attributes":[
-  {"key":"service.name","value":{"stringValue":"my-service"}}]},"scopeSpans":[{"spans":[{"traceId":"'$TRACE'","spanId":"'$SPAN'",
-  "name":"hello","kind":2,"startTimeUnixNano":"'$NOW'","endTimeUnixNano":"'$((NOW + 25000000))'"}]}]}]}'
-curl -sS ${http}/v1/logs -H 'content-type: application/json'${auth} -d '{"resourceLogs":[{"resource":{"attributes":[
-  {"key":"service.name","value":{"stringValue":"my-service"}}]},"scopeLogs":[{"logRecords":[{"traceId":"'$TRACE'","spanId":"'$SPAN'",
-  "timeUnixNano":"'$NOW'","severityNumber":9,"severityText":"INFO","body":{"stringValue":"hello from curl"}}]}]}]}'`,
+    code: `hex() { od -An -N$1 -tx1 /dev/urandom | tr -d ' \\n'; }
+NOW=$(date +%s%N) IDS='"traceId":"'$(hex 16)'","spanId":"'$(hex 8)'"'
+JSON='content-type: application/json'
+FROM='"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"my-service"}}]}'
+curl -sS ${http}/v1/traces -H "$JSON"${auth} -d '{"resourceSpans":[{'"$FROM"',
+  "scopeSpans":[{"spans":[{'"$IDS"',"name":"hello","kind":2,
+    "startTimeUnixNano":"'$NOW'","endTimeUnixNano":"'$((NOW + 25000000))'"}]}]}]}'
+curl -sS ${http}/v1/logs -H "$JSON"${auth} -d '{"resourceLogs":[{'"$FROM"',
+  "scopeLogs":[{"logRecords":[{'"$IDS"',"timeUnixNano":"'$NOW'",
+    "severityNumber":9,"severityText":"INFO","body":{"stringValue":"hello from curl"}}]}]}]}'`,
   };
 }
 
@@ -43,7 +46,8 @@ function python(endpoints: Endpoints): Snippet {
     code: `pip install opentelemetry-distro opentelemetry-exporter-otlp-proto-http
 opentelemetry-bootstrap -a install
 ${environment(endpoints)}
-export OTEL_METRICS_EXPORTER=otlp OTEL_LOGS_EXPORTER=otlp OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED=true
+export OTEL_METRICS_EXPORTER=otlp OTEL_LOGS_EXPORTER=otlp
+export OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED=true
 opentelemetry-instrument python app.py`,
   };
 }
@@ -61,7 +65,7 @@ node --require @opentelemetry/auto-instrumentations-node/register app.js`,
 }
 
 function rust({ http, key }: Endpoints): Snippet {
-  const env = environment({ http, grpc: null, key });
+  const env = environment({ http, key });
   return {
     name: "Rust",
     about: "tracing's spans, by OpenTelemetry's SDK.",
@@ -73,8 +77,13 @@ use opentelemetry::trace::TracerProvider as _;
 use tracing_subscriber::prelude::*;
 
 fn main() {
-    let exporter = opentelemetry_otlp::SpanExporter::builder().with_http().build().expect("a valid endpoint");
-    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().with_batch_exporter(exporter).build();
+    let exporter = opentelemetry_otlp::SpanExporter::builder()
+        .with_http()
+        .build()
+        .expect("a valid endpoint");
+    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .build();
     tracing_subscriber::registry()
         .with(tracing_opentelemetry::layer().with_tracer(provider.tracer("my-service")))
         .init();
@@ -109,10 +118,8 @@ service:
   };
 }
 
-export type MetricEndpoints = { http: string; main: string; key: boolean };
-
 /** The ways for metrics: what runs already writes here, or its targets are scraped from here. */
-export function metricSnippets({ http, main, key }: MetricEndpoints): Snippet[] {
+export function metricSnippets({ http, main, key }: Omit<Endpoints, "grpc">): Snippet[] {
   const authorization = key ? "\n    authorization:\n      credentials: YOUR_KEY" : "";
   const headers = key ? `\nexport ${HEADER}="authorization=Bearer%20YOUR_KEY"` : "";
   const curlAuth = key ? " -H 'authorization: Bearer YOUR_KEY'" : "";
@@ -162,7 +169,8 @@ service:
       name: "curl",
       about: "One value of a job that does not live long, in the text format.",
       file: "shell",
-      code: `echo 'batch_rows_total 1234' | curl -sS --data-binary @-${curlAuth} ${main}/prometheus/api/v1/push`,
+      code: `echo 'batch_rows_total 1234' | \\
+  curl -sS --data-binary @-${curlAuth} ${main}/prometheus/api/v1/push`,
     },
   ];
 }

@@ -5,9 +5,11 @@ import {
   formatCount,
   formatDuration,
   formatInteger,
+  formatOffset,
   formatPercent,
   formatRate,
   parseDurationMs,
+  plural,
 } from "./units";
 
 test("durations have three digits and the unit that fits", () => {
@@ -28,6 +30,22 @@ test("durations have three digits and the unit that fits", () => {
   check(100 * 3_600e9, "4 d 4 h");
   check(-2e6, "−2 ms");
   check(Number.NaN, "–");
+});
+
+test("places in a trace have each millisecond", () => {
+  expect(formatOffset(42_800)).toBe("42.8 µs");
+  expect(formatOffset(1_002_345_678)).toBe("1.002 s");
+  expect(formatOffset(-1_500_000_000)).toBe("-1.500 s");
+});
+
+test("one is not many", () => {
+  expect([0, 1, 2, 1_234].map((count) => plural(count, "line"))).toEqual([
+    "0 lines",
+    "1 line",
+    "2 lines",
+    "1,234 lines",
+  ]);
+  expect(plural(2, "query", "queries")).toBe("2 queries");
 });
 
 test("durations are read as people write them", () => {

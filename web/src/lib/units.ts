@@ -30,6 +30,11 @@ function both(large: number, largeUnit: string, small: number, smallUnit: string
   return small === 0 ? `${large} ${largeUnit}` : `${large} ${largeUnit} ${small} ${smallUnit}`;
 }
 
+/** A place in a trace: as a duration, with each millisecond where it is longer than a second. */
+export function formatOffset(ns: number): string {
+  return Math.abs(ns) < 1e9 ? formatDuration(ns) : `${(ns / 1e9).toFixed(3)} s`;
+}
+
 export function formatMs(ms: number | null | undefined): string {
   return ms === null || ms === undefined ? "–" : formatDuration(ms * 1e6);
 }
@@ -73,6 +78,11 @@ export function formatCount(value: number): string {
 /** Every digit, in groups of three: 1,234,567. */
 export function formatInteger(value: number): string {
   return Math.round(value).toLocaleString("en-US");
+}
+
+/** 1 line · 1,234 lines */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${formatInteger(count)} ${count === 1 ? one : many}`;
 }
 
 export function formatBytes(bytes: number): string {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 
+import type { RuleGroup } from "../api/prometheus";
 import type { ServiceRow, Span } from "../api/types";
 import { distinctIds, serverId, traceFromWire } from "../api/wire";
 import { traceIdIn } from "../shell/Palette";
@@ -7,7 +8,9 @@ import { badness, complaints, slowdown } from "./home/badness";
 import { isLine, permalink } from "./logs/LogDetails";
 import { columnsFor, tablesIn } from "./sql/complete";
 import { readHistory, remember } from "./sql/history";
+import { chosenGroups, countStates } from "./rules/groups";
 import { findSpans } from "./traces/find";
+import { readZoom, zoomText } from "./traces/zoom";
 
 function row(service: string, change: Partial<ServiceRow>): ServiceRow {
   return {
@@ -50,6 +53,59 @@ describe("what is wrong", () => {
   });
   test("errors outweigh slowness", () => {
     expect(badness(row("a", { error_share: 0.01 }))).toBeGreaterThan(badness(row("b", { p99_ms: 60_000 })));
+  });
+});
+
+describe("the part of a trace in its address", () => {
+  const whole = { start: 0, end: 1_000 };
+  test("is read as it was written", () => {
+    expect(readZoom(zoomText({ start: 100.4, end: 250 }), whole)).toEqual({ start: 100, end: 250 });
+    expect(readZoom("-5-20", whole)).toEqual({ start: 0, end: 20 });
+  });
+  test("is the whole where it makes no sense", () => {
+    for (const text of [undefined, "", "5", "a-b", "300-200", "2000-3000"])
+      expect(readZoom(text, whole)).toBeNull();
+  });
+});
+
+describe("rules", () => {
+  const said = { query: "up == 0", lastEvaluation: "", evaluationTime: 0, health: "ok" as const };
+  const alert = (name: string, state: "firing" | "pending" | "inactive", health: "ok" | "err" = "ok") => ({
+    ...said,
+    type: "alerting" as const,
+    name,
+    state,
+    health,
+    duration: 0,
+    keepFiringFor: 0,
+    alerts: [],
+  });
+  const group = (name: string, rules: RuleGroup["rules"]): RuleGroup => ({
+    name,
+    file: "rules.yml",
+    interval: 15,
+    lastEvaluation: "",
+    evaluationTime: 0,
+    rules,
+  });
+  const groups = [
+    group("calm", [{ ...said, type: "recording", name: "job:up:sum" }, alert("Never", "inactive")]),
+    group("loud", [alert("Slow", "pending"), alert("Down", "firing")]),
+    group("broken", [alert("Fault", "firing", "err")]),
+  ];
+  test("groups with a fault come first, then those that fire; rules keep their order", () => {
+    expect(chosenGroups(groups, "all", []).map(({ name }) => name)).toEqual(["broken", "loud", "calm"]);
+    expect(chosenGroups(groups, "all", [])[1]?.rules.map(({ name }) => name)).toEqual(["Slow", "Down"]);
+  });
+  test("a rule with a fault is counted as that, whatever its state was", () => {
+    expect(countStates(groups)).toEqual({ all: 5, firing: 1, pending: 1, inactive: 1, error: 1 });
+    expect(chosenGroups(groups, "firing", []).flatMap(({ rules }) => rules.map(({ name }) => name))).toEqual([
+      "Down",
+    ]);
+  });
+  test("every word must be somewhere", () => {
+    expect(chosenGroups(groups, "all", ["up", "job:"]).map(({ name }) => name)).toEqual(["calm"]);
+    expect(chosenGroups(groups, "all", ["nowhere"])).toEqual([]);
   });
 });
 

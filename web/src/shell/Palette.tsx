@@ -97,6 +97,13 @@ export default function Palette({ close, open }: { close: () => void; open: (ove
       run: () => void navigate({ to: "/targets" }),
     },
     {
+      id: "rules",
+      label: "Rules and alerts",
+      detail: "what is evaluated, what fires",
+      icon: icon(IconChartLine),
+      run: () => void navigate({ to: "/rules" }),
+    },
+    {
       id: "cardinality",
       label: "Cardinality",
       detail: "what series cost",
@@ -106,7 +113,7 @@ export default function Palette({ close, open }: { close: () => void; open: (ove
     {
       id: "sql",
       label: "SQL",
-      detail: "ask both tables",
+      detail: "ask spans, logs and metrics",
       icon: icon(IconSql),
       run: () => void navigate({ to: "/sql" }),
     },

@@ -23,6 +23,7 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import { onUnauthorized } from "../api/client";
 import { Skeleton } from "../components/States";
 import { RefreshControl, TimeRangePicker } from "../components/TimeRangePicker";
+import { Connection } from "./Connection";
 import { useKeys } from "./keys";
 
 const Palette = lazy(() => import("./Palette"));
@@ -78,6 +79,7 @@ export function Shell() {
         />
         <NavButton
           label={narrow ? "Expand" : "Collapse"}
+          className="nav-collapse"
           narrow={narrow}
           onClick={() => setNarrow(!narrow)}
           icon={
@@ -108,6 +110,7 @@ export function Shell() {
       </header>
       <main className="shell-main" id="main" tabIndex={-1}>
         <PendingLine />
+        <Connection />
         <Suspense fallback={<Skeleton />}>
           <Outlet />
         </Suspense>
@@ -124,7 +127,7 @@ export function Shell() {
 /** A trace has its own time and SQL says its own: the range stands only where it is used. */
 function RangeControls() {
   const path = useRouterState({ select: (state) => state.location.pathname });
-  if (["/sql", "/status", "/targets", "/cardinality"].includes(path) || /^\/traces\/./.test(path))
+  if (["/sql", "/status", "/targets", "/rules", "/cardinality"].includes(path) || /^\/traces\/./.test(path))
     return null;
   return (
     <>
@@ -145,7 +148,7 @@ function NavItem({ to, label, icon: Icon, exact, narrow }: Page & { narrow: bool
   const path = useRouterState({ select: (state) => state.location.pathname });
   const active = exact
     ? path === to || path.startsWith("/services/")
-    : path.startsWith(to) || (to === "/metrics" && ["/targets", "/cardinality"].includes(path));
+    : path.startsWith(to) || (to === "/metrics" && ["/targets", "/rules", "/cardinality"].includes(path));
   return (
     <Tooltip label={label} position="right" disabled={!narrow}>
       <Link
@@ -166,15 +169,17 @@ function NavButton({
   icon,
   onClick,
   narrow,
+  className = "",
 }: {
   label: string;
+  className?: string;
   icon: React.ReactNode;
   onClick: () => void;
   narrow: boolean;
 }) {
   return (
     <Tooltip label={label} position="right" disabled={!narrow}>
-      <button type="button" className="plain nav-item" onClick={onClick} aria-label={label}>
+      <button type="button" className={`plain nav-item ${className}`} onClick={onClick} aria-label={label}>
         {icon}
         <span className="nav-label">{label}</span>
       </button>

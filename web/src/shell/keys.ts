@@ -14,6 +14,7 @@ export const SHORTCUTS: readonly { group: string; keys: readonly { keys: string;
       { keys: "g m", does: "Metrics" },
       { keys: "g s", does: "SQL" },
       { keys: "g a", does: "Targets" },
+      { keys: "g r", does: "Rules and alerts" },
       { keys: "g c", does: "Cardinality" },
       { keys: "g i", does: "Status" },
       { keys: "/", does: "Into the search field" },
@@ -29,6 +30,8 @@ export const SHORTCUTS: readonly { group: string; keys: readonly { keys: string;
       { keys: "n  p", does: "Next, previous match" },
       { keys: "e", does: "Next error" },
       { keys: "Enter", does: "Details of the span" },
+      { keys: "l", does: "Its log lines" },
+      { keys: "z  0", does: "Zoom to the span, back to the whole" },
       { keys: "Esc", does: "Back to the whole width" },
     ],
   },
@@ -43,13 +46,17 @@ export const SHORTCUTS: readonly { group: string; keys: readonly { keys: string;
 ];
 
 const PAGES: Readonly<
-  Record<string, "/" | "/traces" | "/logs" | "/metrics" | "/targets" | "/cardinality" | "/sql" | "/status">
+  Record<
+    string,
+    "/" | "/traces" | "/logs" | "/metrics" | "/targets" | "/rules" | "/cardinality" | "/sql" | "/status"
+  >
 > = {
   h: "/",
   t: "/traces",
   l: "/logs",
   m: "/metrics",
   a: "/targets",
+  r: "/rules",
   c: "/cardinality",
   s: "/sql",
   i: "/status",

@@ -1,27 +1,24 @@
 import { IconCircle, IconCircleCheckFilled } from "@tabler/icons-react";
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
 
 import { useCatalogue } from "../../api/prometheus";
 import type { Status } from "../../api/types";
-import { CodeBlock, Copy } from "../../components/Copy";
+import { Copy } from "../../components/Copy";
 import { Panel } from "../../components/Panel";
-import { Tabs } from "../../components/Tabs";
-import { reachable, snippets } from "../../lib/snippets";
-import { formatInteger } from "../../lib/units";
+import { Snippets } from "../../components/Snippets";
+import { useEndpoints } from "../../components/useEndpoints";
+import { snippets } from "../../lib/snippets";
+import { plural } from "../../lib/units";
 
 /** Home before the first data: where to send it, what to paste, and a list that ticks itself. */
 export function FirstData({ status }: { status: Status }) {
-  const [name, setName] = useState("curl");
-  const host = window.location.hostname;
-  const http = reachable(status.endpoints.otlp_http, host) ?? window.location.origin;
-  const grpc = reachable(status.endpoints.otlp_grpc, host);
-  const all = snippets({ http, grpc, key: status.auth_required });
-  const shown = all.find((snippet) => snippet.name === name) ?? all[0];
+  const endpoints = useEndpoints();
+  const { http, grpc, main } = endpoints;
   const addresses = [
     { name: "OTLP over HTTP", address: http },
     ...(grpc ? [{ name: "OTLP over gRPC", address: grpc }] : []),
-    { name: "OTLP over HTTP, this port", address: window.location.origin },
+    { name: "OTLP over HTTP, this port", address: main },
+    { name: "Prometheus remote write", address: `${main}/prometheus/api/v1/write` },
   ];
   return (
     <div className="page centered" style={{ maxWidth: 960 }} data-testid="first-data">
@@ -32,7 +29,7 @@ export function FirstData({ status }: { status: Status }) {
           itself.
         </p>
       </div>
-      <div className="grid two">
+      <div className="grid uneven">
         <Panel title="Send to">
           <table className="attributes" aria-label="Addresses">
             <tbody>
@@ -56,35 +53,12 @@ export function FirstData({ status }: { status: Status }) {
           <Checklist status={status} />
         </Panel>
       </div>
-      <Panel flush>
-        <div style={{ padding: "4px 12px 0" }}>
-          <Tabs
-            name="snippet"
-            label="How to send"
-            value={name}
-            onChange={setName}
-            tabs={all.map((snippet) => ({ value: snippet.name, label: snippet.name }))}
-          />
-        </div>
-        <div
-          className="panel-body"
-          role="tabpanel"
-          id="panel-snippet"
-          aria-labelledby={`tab-snippet-${name}`}
-        >
-          {shown && (
-            <>
-              <p className="dim" style={{ margin: "4px 0 10px" }}>
-                {shown.about}
-              </p>
-              <CodeBlock code={shown.code} label={`${shown.name} snippet`} />
-            </>
-          )}
-        </div>
+      <Panel>
+        <Snippets name="snippet" label="How to send" all={snippets(endpoints)} />
       </Panel>
       <p className="dim">
         Metrics have <Link to="/metrics">their own ways in</Link>: Prometheus's remote write, scraping, OTLP.
-        No service at hand? <code>trefoil demo</code> starts two with traffic.
+        No service at hand? <code>trefoil demo</code> starts five with traffic.
       </p>
     </div>
   );
@@ -98,17 +72,17 @@ function Checklist({ status }: { status: Status }) {
     {
       label: "First trace",
       done: rows("spans") > 0,
-      detail: rows("spans") > 0 ? `${formatInteger(rows("spans"))} spans` : "waiting",
+      detail: rows("spans") > 0 ? plural(rows("spans"), "span") : "waiting",
     },
     {
       label: "First log line",
       done: rows("logs") > 0,
-      detail: rows("logs") > 0 ? `${formatInteger(rows("logs"))} lines` : "waiting",
+      detail: rows("logs") > 0 ? plural(rows("logs"), "line") : "waiting",
     },
     {
       label: "First metric",
       done: metrics > 0,
-      detail: metrics > 0 ? `${formatInteger(metrics)} names` : "waiting",
+      detail: metrics > 0 ? plural(metrics, "name") : "waiting",
     },
   ];
   return (

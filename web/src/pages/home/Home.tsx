@@ -2,14 +2,17 @@ import { Link } from "@tanstack/react-router";
 import { IconAlertTriangle, IconCircleCheck } from "@tabler/icons-react";
 
 import { useServices, useStatus, type Ranged } from "../../api/hooks";
+import { useAlerts, useTargets, useTsdbStatus, type Alert } from "../../api/prometheus";
 import type { ServiceRow, Services, Status } from "../../api/types";
+import { measured, type Measured } from "../../components/measured";
 import { Panel, Stat } from "../../components/Panel";
 import { useTitle } from "../../components/useTitle";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import { useTimeRange } from "../../components/useTimeRange";
 import { whole } from "../../lib/rates";
-import { formatAgo, rangeLabel, timeMs } from "../../lib/time";
-import { formatBytes, formatCount, formatMs, formatPercent, formatRate } from "../../lib/units";
+import { formatAgo, formatClock, rangeLabel, timeMs } from "../../lib/time";
+import { formatBytes, formatCount, formatMs, formatPercent, formatRate, plural } from "../../lib/units";
+import { RecentTraces } from "../traces/RecentTraces";
 import { complaints, type Complaint } from "./badness";
 import { FirstData } from "./FirstData";
 import { ServicesTable } from "./ServicesTable";
@@ -18,7 +21,8 @@ export function Home() {
   useTitle("Services");
   const services = useServices();
   const status = useStatus();
-  const rows = services.data?.data.services ?? [];
+  const found = services.data ? measured(services.data) : null;
+  const rows = found?.rows ?? [];
   if (status.isError && !status.data)
     return (
       <Failed
@@ -34,21 +38,36 @@ export function Home() {
     <div className="page centered">
       <h1 className="visually-hidden">Services</h1>
       {rows.length > 0 && <Wrong rows={rows} />}
-      <ServicesPanel services={services} rows={rows} />
+      <ServicesPanel services={services} found={found} />
+      {rows.length > 0 && (
+        <div className="grid two">
+          <RecentTraces what="errors" />
+          <RecentTraces what="slow" />
+        </div>
+      )}
       {status.data && <Ingest status={status.data} />}
     </div>
   );
 }
 
-function ServicesPanel({ services, rows }: { services: ReturnType<typeof useServices>; rows: ServiceRow[] }) {
+function ServicesPanel({
+  services,
+  found,
+}: {
+  services: ReturnType<typeof useServices>;
+  found: Measured | null;
+}) {
   const { text } = useTimeRange();
+  const rows = found?.rows ?? [];
+  const late = found && services.data && found.fromMs > services.data.range.start;
+  const since = late ? `, data since ${formatClock(found.fromMs, true)}` : "";
   return (
     <Panel
       flush
       title="Services"
       aside={
         <span className="dim">
-          {rows.length > 0 && `${rows.length} · worst first · ${rangeLabel(text, Date.now())}`}
+          {rows.length > 0 && `${rows.length} · ${rangeLabel(text, Date.now())}${since}`}
         </span>
       }
     >
@@ -68,16 +87,24 @@ function ServicesPanel({ services, rows }: { services: ReturnType<typeof useServ
           </p>
         </Empty>
       ) : (
-        <ServicesTable rows={wholeBuckets(services.data)} />
+        <ServicesTable rows={services.data && found ? lines(services.data, found) : []} />
       )}
     </Panel>
   );
 }
 
-/** The bucket that is being filled would look like a fall. */
-function wholeBuckets({ data, range }: Ranged<Services>): ServiceRow[] {
-  const cut = <T,>(values: readonly T[]) => whole(values, timeMs(data.start), data.step_ms, range);
-  return data.services.map((row) => ({
+/** Fewer points than this are no line. */
+const POINTS_MIN = 8;
+
+/** For small lines: from the first data on, without the bucket that is being filled, which would look like a fall. */
+function lines({ data, range }: Ranged<Services>, { rows, fromMs }: Measured): ServiceRow[] {
+  const start = timeMs(data.start);
+  const empty = Math.max(0, Math.floor((fromMs - start) / data.step_ms) - 1);
+  const cut = <T,>(values: readonly T[]) => {
+    const kept = whole(values, start, data.step_ms, range);
+    return kept.slice(Math.max(0, Math.min(empty, kept.length - POINTS_MIN)));
+  };
+  return rows.map((row) => ({
     ...row,
     series: {
       requests: cut(row.series.requests),
@@ -89,21 +116,39 @@ function wholeBuckets({ data, range }: Ranged<Services>): ServiceRow[] {
 
 function Wrong({ rows }: { rows: ServiceRow[] }) {
   const found = complaints(rows);
-  if (found.length === 0) {
+  const targets = useTargets().data?.activeTargets ?? [];
+  const down = targets.filter((target) => target.health === "down").length;
+  const firing = (useAlerts().data ?? []).filter((alert) => alert.state === "firing");
+  if (found.length === 0 && down === 0 && firing.length === 0) {
     return (
       <div className="banner ok" data-testid="wrong">
         <IconCircleCheck size={18} className="ok-text" aria-hidden />
         <span>
-          Nothing stands out: no service fails in 1 % of its requests or takes twice as long as before.
+          Nothing stands out: no service fails in 1 % of its requests or takes twice as long as before
+          {targets.length > 0 && ", every target is scraped, no alert fires"}.
         </span>
       </div>
     );
   }
-  const worst = found.some((complaint) => complaint.tone === "error") ? "error" : "warn";
+  const bad = down > 0 || firing.length > 0 || found.some((complaint) => complaint.tone === "error");
+  const worst = bad ? "error" : "warn";
   return (
     <div className={`banner ${worst}`} data-testid="wrong">
       <IconAlertTriangle size={18} className={`${worst}-text`} aria-hidden />
-      <div className="row wrap wide">
+      <div className="row wrap complaints">
+        {firing.length > 0 && (
+          <Link to="/rules" search={{ state: "firing" }} className="quiet">
+            <b>{plural(firing.length, "alert")}</b>{" "}
+            <span className="error-text">
+              {firing.length === 1 ? "fires" : "fire"}: {alertNames(firing)}
+            </span>
+          </Link>
+        )}
+        {down > 0 && (
+          <Link to="/targets" search={{ health: "down" }} className="quiet">
+            <b>{plural(down, "target")}</b> <span className="error-text">cannot be scraped</span>
+          </Link>
+        )}
         {found.slice(0, 6).map((complaint) => (
           <ComplaintLink key={`${complaint.service} ${complaint.what}`} complaint={complaint} />
         ))}
@@ -113,10 +158,15 @@ function Wrong({ rows }: { rows: ServiceRow[] }) {
   );
 }
 
+function alertNames(alerts: readonly Alert[]): string {
+  const names = [...new Set(alerts.map((alert) => alert.labels["alertname"] ?? "unnamed"))];
+  return names.length > 3 ? `${names.slice(0, 3).join(", ")} and more` : names.join(", ");
+}
+
 function ComplaintLink({ complaint: { service, what, value, tone } }: { complaint: Complaint }) {
   const said =
     what === "errors"
-      ? `fails in ${formatPercent(value)}`
+      ? `fails in ${formatPercent(value)} of requests`
       : what === "slow"
         ? `p99 is ${formatMs(value)}`
         : `is ${value.toFixed(1)}× slower than before`;
@@ -132,20 +182,28 @@ function ComplaintLink({ complaint: { service, what, value, tone } }: { complain
   );
 }
 
+/** Of the series only their number is shown here. */
+const SERIES_ONLY = 1;
+
 function Ingest({ status }: { status: Status }) {
   const spans = status.tables.find((table) => table.name === "spans");
   const logs = status.tables.find((table) => table.name === "logs");
   const disk = status.tables.reduce((sum, table) => sum + table.bytes, 0);
   const rows = status.tables.reduce((sum, table) => sum + table.rows, 0);
+  const series = useTsdbStatus(SERIES_ONLY).data?.headStats.numSeries;
   const last = (time: string | null | undefined) =>
-    time ? `last ${formatAgo(timeMs(time), Date.now())}` : "none yet";
+    time ? `newest ${formatAgo(timeMs(time), Date.now())}` : "none yet";
   return (
     <Panel flush title="Ingest" aside={<Link to="/status">Status</Link>}>
       <div className="stat-strip" data-testid="ingest">
         <Stat value={formatRate(spans?.rows_per_s ?? 0)} label={`spans · ${last(spans?.last_time)}`} />
         <Stat value={formatRate(logs?.rows_per_s ?? 0)} label={`log lines · ${last(logs?.last_time)}`} />
-        <Stat value={formatCount(rows)} label="rows kept" />
-        <Stat value={formatBytes(disk)} label="on disk" />
+        <Stat
+          value={series === undefined ? "–" : formatCount(series)}
+          label={<Link to={series ? "/cardinality" : "/metrics"}>metric series</Link>}
+        />
+        <Stat value={formatCount(rows)} label="spans and lines kept" />
+        <Stat value={formatBytes(disk)} label="of them on disk" />
         <Stat
           value={formatBytes(status.memory.resident_bytes)}
           label={`memory of ${formatBytes(status.memory.limit_bytes)}`}

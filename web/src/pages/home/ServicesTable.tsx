@@ -1,6 +1,5 @@
-import { Link } from "@tanstack/react-router";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { IconArrowDown, IconArrowUp } from "@tabler/icons-react";
-import { useState } from "react";
 
 import type { ServiceRow } from "../../api/types";
 import { ServiceName } from "../../components/Service";
@@ -9,22 +8,33 @@ import { serviceColor, useTheme } from "../../components/useTheme";
 import { formatMs, formatPercent, formatRate } from "../../lib/units";
 import { badness, ERROR_SHARE_BAD, ERROR_SHARE_LOOK, P99_LOOK_MS } from "./badness";
 
+const route = getRouteApi("/");
+
 type Key = "badness" | "service" | "rate" | "error_share" | "p50_ms" | "p95_ms" | "p99_ms";
 
-const HEADS: readonly { key: Key | null; label: string; right?: boolean }[] = [
+const KEYS: readonly Key[] = ["badness", "service", "rate", "error_share", "p50_ms", "p95_ms", "p99_ms"];
+
+const HEADS: readonly { key: Key | null; label: string; right?: boolean; roomy?: boolean }[] = [
   { key: "service", label: "Service" },
   { key: "rate", label: "Requests", right: true },
   { key: null, label: "" },
   { key: "error_share", label: "Errors", right: true },
-  { key: null, label: "" },
+  { key: null, label: "", roomy: true },
   { key: "p50_ms", label: "p50", right: true },
   { key: "p95_ms", label: "p95", right: true },
   { key: "p99_ms", label: "p99", right: true },
-  { key: null, label: "p95 over time" },
+  { key: null, label: "p95 over time", roomy: true },
 ];
 
 export function ServicesTable({ rows }: { rows: ServiceRow[] }) {
-  const [sort, setSort] = useState<{ key: Key; up: boolean }>({ key: "badness", up: false });
+  const search: { sort?: string; order?: string } = route.useSearch();
+  const navigate = useNavigate({ from: "/" });
+  const sort = { key: KEYS.find((key) => key === search.sort) ?? "badness", up: search.order === "up" };
+  const setSort = (next: { key: Key; up: boolean }) =>
+    void navigate({
+      replace: true,
+      search: (previous) => ({ ...previous, sort: next.key, order: next.up ? "up" : undefined }),
+    });
   const sorted = [...rows].sort((a, b) => {
     const order =
       sort.key === "service" ? a.service.localeCompare(b.service) : value(a, sort.key) - value(b, sort.key);
@@ -39,7 +49,7 @@ export function ServicesTable({ rows }: { rows: ServiceRow[] }) {
               <th
                 key={`${head.label}${at}`}
                 scope="col"
-                className={head.right ? "right" : ""}
+                className={`${head.right ? "right" : ""} ${head.roomy ? "roomy" : ""}`}
                 aria-sort={head.key === sort.key ? (sort.up ? "ascending" : "descending") : undefined}
               >
                 {head.key === null ? (
@@ -101,7 +111,7 @@ function Row({ row }: { row: ServiceRow }) {
           <ServiceName service={service} />
         </Link>
         {row.environment && (
-          <span className="tag" style={{ marginLeft: 8 }}>
+          <span className="tag roomy" style={{ marginLeft: 8 }}>
             {row.environment}
           </span>
         )}
@@ -123,7 +133,7 @@ function Row({ row }: { row: ServiceRow }) {
           {formatPercent(row.error_share)}
         </Link>
       </td>
-      <td>
+      <td className="roomy">
         {failed > 0 ? (
           <Sparkline
             values={row.series.errors}
@@ -138,7 +148,7 @@ function Row({ row }: { row: ServiceRow }) {
       <SlowestLink service={service} ms={row.p50_ms} />
       <SlowestLink service={service} ms={row.p95_ms} />
       <SlowestLink service={service} ms={row.p99_ms} warn={(row.p99_ms ?? 0) >= P99_LOOK_MS} />
-      <td>
+      <td className="roomy">
         <Sparkline
           values={row.series.p95_ms}
           color={theme === "light" ? "#57626b" : "#9aa6ae"}

@@ -5,9 +5,10 @@ import { useCallback, useMemo, useState } from "react";
 import { useLogs, type LogFilters } from "../../api/hooks";
 import { distinctIds } from "../../api/wire";
 import { Segmented } from "../../components/Segmented";
-import { Empty, Failed, Skeleton } from "../../components/States";
+import { NothingFound } from "../../components/NoneYet";
+import { Failed, Skeleton } from "../../components/States";
 import { wordsOf } from "../../lib/highlight";
-import { formatInteger } from "../../lib/units";
+import { formatInteger, plural } from "../../lib/units";
 import { isLine } from "./LogDetails";
 import { LogList } from "./LogList";
 import type { LogsSearch } from "./search";
@@ -53,8 +54,9 @@ export function Found({
     <section className="panel fill-panel" aria-label="Lines">
       <div className="row panel-tools">
         <span className="dim num">
-          {formatInteger(rows.length)}
-          {hasNextPage ? " loaded, scroll for more" : " lines"}
+          {hasNextPage
+            ? `${formatInteger(rows.length)} loaded, scroll for more`
+            : plural(rows.length, "line")}
           {stats?.elapsed_ms !== undefined ? ` · ${Math.round(stats.elapsed_ms)} ms` : ""}
         </span>
         {line && (
@@ -86,7 +88,11 @@ export function Found({
       ) : !logs.data ? (
         <Failed what="The search failed" error={logs.error} retry={() => void logs.refetch()} />
       ) : rows.length === 0 ? (
-        <Empty title="No line matches" icon={<IconListDetails size={32} stroke={1.4} aria-hidden />}>
+        <NothingFound
+          table="logs"
+          filtered={Object.keys(filters).length > 0}
+          icon={<IconListDetails size={32} stroke={1.4} aria-hidden />}
+        >
           <p>Take a filter away, or choose a longer time range above.</p>
           <Button
             size="compact-sm"
@@ -95,7 +101,7 @@ export function Found({
           >
             Take all filters away
           </Button>
-        </Empty>
+        </NothingFound>
       ) : (
         <LogList
           label="Log lines"

@@ -5,7 +5,7 @@ import { TimeChart } from "../../charts/TimeChart";
 import { useTheme } from "../../components/useTheme";
 import { useTimeRange } from "../../components/useTimeRange";
 import { levelColor, LEVELS, type Level } from "../../lib/colors";
-import { formatCount, formatInteger } from "../../lib/units";
+import { formatCount, plural } from "../../lib/units";
 import type { LogsSearch } from "./search";
 
 /** The chips count all levels, also those that are off; the bars show those that are on. */
@@ -58,7 +58,7 @@ export function Levels({
         {shown.length === 0 && <span className="dim">No lines in this time</span>}
         <div className="grow" />
         <span className="dim num" data-testid="log-total">
-          {histogram.data ? `${formatInteger(total)} lines` : ""}
+          {histogram.data ? plural(total, "line") : ""}
         </span>
       </div>
       {!live &&

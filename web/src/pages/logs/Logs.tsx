@@ -7,6 +7,7 @@ import { useCallback, useMemo } from "react";
 
 import { useFieldValues, type LogFilters } from "../../api/hooks";
 import { useTitle } from "../../components/useTitle";
+import { useNoneYet } from "../../components/NoneYet";
 import { SearchBox } from "../../components/SearchBox";
 import { addFilter, valueText } from "../../lib/search";
 import { DownloadMenu } from "./DownloadMenu";
@@ -28,6 +29,7 @@ export function Logs() {
   const { q, service, level } = search;
   const filters = useMemo(() => toFilters(q, service, level), [q, service, level]);
   const live = search.live === "1";
+  const none = useNoneYet("logs");
   const wrap = search.wrap === "1";
   const onFilter = useCallback(
     (key: string, value: unknown, exclude: boolean) => {
@@ -54,7 +56,7 @@ export function Logs() {
         <ServiceSelect value={service} change={change} />
         <SearchBox
           table="logs"
-          label="LogsSearch logs"
+          label="Search logs"
           value={q ?? ""}
           placeholder={'words "a phrase" -not level:error http.response.status_code>=500'}
           onSubmit={(next) => change({ q: next || undefined, line: undefined })}
@@ -82,7 +84,7 @@ export function Logs() {
         </button>
         <DownloadMenu filters={filters} />
       </div>
-      <Levels filters={filters} change={change} live={live} />
+      {!none && <Levels filters={filters} change={change} live={live} />}
       {live ? (
         <Tail filters={filters} wrap={wrap} onFilter={onFilter} />
       ) : (

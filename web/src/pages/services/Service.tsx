@@ -1,19 +1,22 @@
 import { Link, getRouteApi } from "@tanstack/react-router";
+import { IconChartLine, IconListDetails, IconRoute } from "@tabler/icons-react";
 
-import { useLogs, useOperations, useServices, useTraces } from "../../api/hooks";
+import { useLogs, useOperations, useServices } from "../../api/hooks";
+import { useCatalogue } from "../../api/prometheus";
 import type { ServiceRow } from "../../api/types";
 import { TimeChart } from "../../charts/TimeChart";
+import { measured } from "../../components/measured";
 import { Panel, Stat } from "../../components/Panel";
 import { ServiceName } from "../../components/Service";
 import { useTitle } from "../../components/useTitle";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import { serviceColor, useTheme } from "../../components/useTheme";
 import { useTimeRange } from "../../components/useTimeRange";
-import { perSecond } from "../../lib/rates";
+import { perSecond, rateSince } from "../../lib/rates";
 import { formatClockMs, timeMs, type Range } from "../../lib/time";
 import { formatCount, formatMs, formatPercent, formatRate } from "../../lib/units";
 import { LevelTag } from "../../components/LevelTag";
-import { TraceRow } from "../traces/TraceRow";
+import { RecentTraces } from "../traces/RecentTraces";
 
 const route = getRouteApi("/services/$service");
 
@@ -21,22 +24,29 @@ export function Service() {
   const { service } = route.useParams();
   useTitle(service);
   const services = useServices();
-  const row = services.data?.data.services.find((one) => one.service === service);
+  const operations = useOperations(service);
+  const found = services.data ? measured(services.data) : null;
+  const row = found?.rows.find((one) => one.service === service);
+  if (found && !row && operations.data?.data.operations.length === 0)
+    return (
+      <div className="page centered">
+        <Head service={service} />
+        <Panel>
+          <Empty title="No spans of this service in this time">
+            <p>
+              {service} sent none, or has another name. A longer time range may show more;{" "}
+              <Link to="/logs" search={{ service }}>
+                its log lines
+              </Link>{" "}
+              may be there, or choose among <Link to="/">all services</Link>.
+            </p>
+          </Empty>
+        </Panel>
+      </div>
+    );
   return (
     <div className="page centered">
-      <div className="row spread wrap">
-        <h1>
-          <ServiceName service={service} />
-        </h1>
-        <div className="row">
-          <Link to="/traces" search={{ service }}>
-            Traces
-          </Link>
-          <Link to="/logs" search={{ service }}>
-            Logs
-          </Link>
-        </div>
-      </div>
+      <Head service={service} />
       {services.isPending ? (
         <Skeleton rows={3} height={60} />
       ) : !services.data ? (
@@ -56,21 +66,54 @@ export function Service() {
         <Panel>
           <Empty title="No requests in this time">
             <p>
-              {service} handled no request as a server or consumer. Its spans, if any, are below; a longer
-              time range may show more.
+              {service} handled no request as a server or consumer. Its other spans are below; a longer time
+              range may show more.
             </p>
           </Empty>
         </Panel>
       )}
-      <Operations service={service} />
+      <Operations service={service} operations={operations} fromMs={found?.fromMs ?? null} />
       <div className="grid two">
-        <Recent service={service} what="errors" />
-        <Recent service={service} what="slow" />
+        <RecentTraces service={service} what="errors" />
+        <RecentTraces service={service} what="slow" />
       </div>
       <ErrorLogs service={service} />
     </div>
   );
 }
+
+function Head({ service }: { service: string }) {
+  const catalogue = useCatalogue().data?.names;
+  const measures = catalogue?.includes(`${SERVER_DURATION}_bucket`) === true;
+  return (
+    <div className="row spread wrap">
+      <h1>
+        <ServiceName service={service} />
+      </h1>
+      <div className="row tight">
+        <Link className="chip" to="/traces" search={{ service }}>
+          <IconRoute size={14} aria-hidden />
+          Traces
+        </Link>
+        <Link className="chip" to="/logs" search={{ service }}>
+          <IconListDetails size={14} aria-hidden />
+          Logs
+        </Link>
+        {measures && (
+          <Link className="chip" to="/metrics" search={{ q: durationsOf(service) }}>
+            <IconChartLine size={14} aria-hidden />
+            Metrics
+          </Link>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** What OpenTelemetry's conventions call the durations of requests, and the job that sends them. */
+const SERVER_DURATION = "http_server_request_duration_seconds";
+const durationsOf = (service: string) =>
+  `histogram_quantile(0.95, sum by (le, http_route) (rate(${SERVER_DURATION}_bucket{job=${JSON.stringify(service)}}[1m])))`;
 
 function Red({
   row,
@@ -146,8 +189,17 @@ function Red({
   );
 }
 
-function Operations({ service }: { service: string }) {
-  const operations = useOperations(service);
+function Operations({
+  service,
+  operations,
+  fromMs,
+}: {
+  service: string;
+  operations: ReturnType<typeof useOperations>;
+  /** Since when there is data, for rates. */
+  fromMs: number | null;
+}) {
+  const range = operations.data?.range;
   const rows = [...(operations.data?.data.operations ?? [])].sort((a, b) => b.requests - a.requests);
   return (
     <Panel flush title="Operations">
@@ -184,7 +236,9 @@ function Operations({ service }: { service: string }) {
                     </Link>
                   </td>
                   <td className="dim">{row.kind}</td>
-                  <td className="right">{formatRate(row.rate)}</td>
+                  <td className="right">
+                    {formatRate(range && fromMs !== null ? rateSince(row.requests, fromMs, range) : row.rate)}
+                  </td>
                   <td className="right">{formatCount(row.requests)}</td>
                   <td className="right">
                     <Link
@@ -208,45 +262,6 @@ function Operations({ service }: { service: string }) {
               ))}
             </tbody>
           </table>
-        </div>
-      )}
-    </Panel>
-  );
-}
-
-function Recent({ service, what }: { service: string; what: "errors" | "slow" }) {
-  const traces = useTraces(
-    what === "errors"
-      ? { service, status: "error", sort: "newest", limit: 6 }
-      : { service, sort: "slowest", limit: 6 },
-  );
-  const found = traces.data?.data.traces ?? [];
-  const maxMs = Math.max(0, ...found.map((trace) => trace.duration_ms));
-  return (
-    <Panel
-      flush
-      title={what === "errors" ? "Failed lately" : "Slowest"}
-      aside={
-        <Link
-          to="/traces"
-          search={what === "errors" ? { service, status: "error" } : { service, sort: "slowest" }}
-        >
-          All
-        </Link>
-      }
-      className="compact-traces"
-    >
-      {traces.isPending ? (
-        <Skeleton rows={4} />
-      ) : traces.isError && !traces.data ? (
-        <Failed what="The traces cannot be read" error={traces.error} />
-      ) : found.length === 0 ? (
-        <Empty title={what === "errors" ? "No failed trace in this time" : "No trace in this time"} />
-      ) : (
-        <div style={{ marginTop: 8, borderTop: "1px solid var(--border)" }}>
-          {found.map((trace) => (
-            <TraceRow key={trace.trace_id} trace={trace} maxMs={maxMs} />
-          ))}
         </div>
       )}
     </Panel>

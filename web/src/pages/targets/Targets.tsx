@@ -111,7 +111,7 @@ function Found({
             type="search"
             data-search-field
             aria-label="Find a target"
-            placeholder="A part of an address, a label, an error"
+            placeholder="Address, label or error"
             value={search.find ?? ""}
             onChange={(event) => change({ find: event.currentTarget.value || undefined })}
           />

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "react";
 
 import type { Span } from "../../api/types";
 import { visibleRows, type TraceNode, type TraceTree } from "../../lib/trace";
-import type { View } from "./Waterfall";
+import type { View } from "./zoom";
 
 const HEIGHT_PX = 52;
 const EXPANDED: ReadonlySet<number> = new Set();

@@ -7,7 +7,7 @@ import { CodeBlock } from "../../components/Copy";
 import { ServiceName } from "../../components/Service";
 import { formatDateTime, unixNsToMs } from "../../lib/time";
 import { selfTime, type Section, type TraceNode, type TraceTree } from "../../lib/trace";
-import { formatDuration } from "../../lib/units";
+import { formatDuration, formatPercent, plural } from "../../lib/units";
 
 /** Attributes of a kind stand together; the first words that name a kind. */
 const GROUPS: readonly { title: string; prefixes: readonly string[] }[] = [
@@ -37,6 +37,8 @@ export function SpanDetails({ tree, node, trace, logs, critical, select, openLog
   const length = tree.end - tree.start;
   const parent = tree.nodes[node.parent];
   const exceptions = span.events.filter((event) => event.name === "exception");
+  const said = (event: SpanEvent) => event.attributes["exception.message"];
+  const repeated = exceptions.some((event) => said(event) === span.status_message);
   const others = span.events.filter((event) => event.name !== "exception");
   return (
     <div className="span-details" data-testid="span-details">
@@ -65,13 +67,13 @@ export function SpanDetails({ tree, node, trace, logs, critical, select, openLog
         </div>
         <div>
           <dt>Critical path</dt>
-          <dd>{onPath > 0 ? `${((onPath / length) * 100).toFixed(1)} %` : "not on it"}</dd>
+          <dd>{onPath > 0 ? formatPercent(onPath / length) : "not on it"}</dd>
         </div>
       </dl>
       <div className="row wrap">
         <button type="button" className="chip" data-testid="span-logs" onClick={openLogs}>
           <IconListDetails size={14} aria-hidden />
-          {logs === 1 ? "1 log line" : `${logs} log lines`}
+          {plural(logs, "log line")}
         </button>
         {parent && (
           <button type="button" className="chip" onClick={() => select(parent.index)}>
@@ -82,7 +84,7 @@ export function SpanDetails({ tree, node, trace, logs, critical, select, openLog
           Same operation
         </Link>
       </div>
-      {span.status === "error" && span.status_message && (
+      {span.status === "error" && span.status_message && !repeated && (
         <div className="banner error">
           <IconAlertTriangle size={16} aria-hidden className="error-text" />
           <span style={{ overflowWrap: "anywhere" }}>{span.status_message}</span>

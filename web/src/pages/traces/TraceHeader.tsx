@@ -1,3 +1,4 @@
+import { IconLink } from "@tabler/icons-react";
 import { useMemo } from "react";
 
 import type { Span, Trace } from "../../api/types";
@@ -6,7 +7,7 @@ import { useTitle } from "../../components/useTitle";
 import { serviceColor, useTheme } from "../../components/useTheme";
 import { formatDateTime, timeMs } from "../../lib/time";
 import { mainRoot, type TraceTree } from "../../lib/trace";
-import { formatDuration, formatInteger } from "../../lib/units";
+import { formatDuration, formatInteger, plural } from "../../lib/units";
 
 export function TraceHeader({
   trace,
@@ -38,7 +39,7 @@ export function TraceHeader({
         <span className="row tight dim mono">
           {trace.trace_id}
           <Copy text={trace.trace_id} label="Copy trace id" />
-          <Copy text={() => window.location.href} label="Copy link" />
+          <Copy text={() => window.location.href} label="Copy link" icon={IconLink} />
         </span>
       </div>
       <div className="row wrap wide dim num">
@@ -47,13 +48,9 @@ export function TraceHeader({
         </span>
         <span title={trace.start}>{formatDateTime(timeMs(trace.start))}</span>
         <span>
-          {formatInteger(trace.spans.length)} spans, {tree.maxDepth + 1} deep
+          {plural(trace.spans.length, "span")}, {tree.maxDepth + 1} deep
         </span>
-        {errors > 0 && (
-          <span className="tag error">
-            {formatInteger(errors)} {errors === 1 ? "error" : "errors"}
-          </span>
-        )}
+        {errors > 0 && <span className="tag error">{plural(errors, "error")}</span>}
         <span className="row wrap" style={{ gap: 10 }}>
           {services.slice(0, 10).map(([service, count]) => (
             <button

@@ -12,7 +12,7 @@ import { LevelTag } from "../../components/LevelTag";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import { serviceColor, useTheme } from "../../components/useTheme";
 import { formatDateTime, timeMs } from "../../lib/time";
-import { formatDuration } from "../../lib/units";
+import { formatOffset } from "../../lib/units";
 
 export function TraceLogs({
   trace,
@@ -110,7 +110,7 @@ export function TraceLogs({
               >
                 <span className="row tight">
                   <span className="mono num dim" style={{ width: 74, textAlign: "right", flex: "none" }}>
-                    {formatDuration(Number(BigInt(row.time_unix_ns) - start))}
+                    {formatOffset(Number(BigInt(row.time_unix_ns) - start))}
                   </span>
                   <LevelTag level={row.level} />
                   <span

@@ -30,9 +30,10 @@ import { TraceHeader } from "./TraceHeader";
 import { TraceLogs } from "./TraceLogs";
 import { useSelection } from "./useSelection";
 import { Waterfall, type SpansProps } from "./Waterfall";
+import { readZoom, zoomText } from "./zoom";
 
 const route = getRouteApi("/traces/$traceId");
-type Search = { span?: string; view?: string; side?: string; find?: string };
+type Search = { span?: string; view?: string; side?: string; find?: string; zoom?: string };
 
 export function TracePage() {
   const { traceId } = route.useParams();
@@ -193,6 +194,7 @@ type MainProps = {
 function Main({ search, change, shared, critical, logCount, children }: MainProps) {
   const [showCritical, setShowCritical] = useState(true);
   const view = search.view === "spans" ? "spans" : "waterfall";
+  const zoomed = useMemo(() => readZoom(search.zoom, shared.tree), [search.zoom, shared.tree]);
   const close = () => {
     shared.select(null);
     change({ side: undefined });
@@ -233,7 +235,13 @@ function Main({ search, change, shared, critical, logCount, children }: MainProp
       </div>
       <div role="tabpanel" id="panel-trace" aria-labelledby={`tab-trace-${view}`} className="trace-panel">
         {view === "waterfall" ? (
-          <Waterfall {...shared} critical={showCritical ? critical : NO_SECTIONS} close={close} />
+          <Waterfall
+            {...shared}
+            critical={showCritical ? critical : NO_SECTIONS}
+            close={close}
+            zoomed={zoomed}
+            setZoomed={(next) => change({ zoom: next ? zoomText(next) : undefined })}
+          />
         ) : (
           <SpanTable {...shared} />
         )}

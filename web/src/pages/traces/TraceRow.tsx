@@ -7,6 +7,11 @@ import { serviceColor, useTheme } from "../../components/useTheme";
 import { formatClockMs, formatDateTime, timeMs } from "../../lib/time";
 import { formatMs } from "../../lib/units";
 
+/** The server puts the trace first whose newest matching span is: within a page, starts are easier to read. */
+export function byStart(traces: readonly TraceSummary[]): TraceSummary[] {
+  return [...traces].sort((a, b) => timeMs(b.start) - timeMs(a.start));
+}
+
 /** One found trace; the bar is its share of the slowest one shown. */
 export function TraceRow({ trace, maxMs }: { trace: TraceSummary; maxMs: number }) {
   const theme = useTheme();

@@ -15,12 +15,13 @@ import { Panel } from "../../components/Panel";
 import { SearchBox } from "../../components/SearchBox";
 import { Segmented } from "../../components/Segmented";
 import { useTitle } from "../../components/useTitle";
-import { Empty, Failed, Skeleton } from "../../components/States";
+import { NothingFound, useNoneYet } from "../../components/NoneYet";
+import { Failed, Skeleton } from "../../components/States";
 import { useTheme } from "../../components/useTheme";
 import { useTimeRange } from "../../components/useTimeRange";
 import { valueText } from "../../lib/search";
-import { formatCount, parseDurationMs } from "../../lib/units";
-import { TraceRow } from "./TraceRow";
+import { formatCount, parseDurationMs, plural } from "../../lib/units";
+import { byStart, TraceRow } from "./TraceRow";
 
 const route = getRouteApi("/traces");
 type Search = {
@@ -231,54 +232,62 @@ function Found({ search, change }: { search: Search; change: (next: Search) => v
   const traces = useTraces({ ...filters, sort, limit });
   const histogram = useTraceHistogram(filters);
   const buckets = histogram.data?.data.buckets ?? [];
-  const found = traces.data?.data.traces ?? [];
+  const answer = traces.data?.data.traces ?? [];
+  const found = sort === "newest" ? byStart(answer) : answer;
   const maxMs = Math.max(0, ...found.map((trace) => trace.duration_ms));
   const failed = buckets.reduce((sum, bucket) => sum + bucket.errors, 0);
   const total = buckets.reduce((sum, bucket) => sum + bucket.count, 0);
+  const none = useNoneYet("spans");
   return (
     <>
-      <Panel
-        title="Traces over time"
-        aside={
-          <span className="dim num">
-            {histogram.data ? `${formatCount(total)} in this time, ${formatCount(failed)} with errors` : ""}
-          </span>
-        }
-      >
-        {histogram.data ? (
-          <TimeChart
-            testId="trace-histogram"
-            label={`Traces over time, ${total} in all`}
-            kind="bars"
-            height={120}
-            range={histogram.data.range}
-            format={formatCount}
-            onZoom={setRange}
-            legend
-            times={buckets.map((bucket) => bucket.time_ms)}
-            series={[
-              {
-                name: "with errors",
-                color: theme === "light" ? "#c42b23" : "#e5675c",
-                values: buckets.map((bucket) => bucket.errors),
-              },
-              {
-                name: "without",
-                color: theme === "light" ? "#8fbfae" : "#3f7a68",
-                values: buckets.map((bucket) => bucket.count - bucket.errors),
-              },
-            ]}
-          />
-        ) : histogram.isError ? (
-          <p className="error-text">{histogram.error.message}</p>
-        ) : (
-          <div className="skeleton" style={{ height: 138 }} />
-        )}
-      </Panel>
+      {!none && (
+        <Panel
+          title="Traces over time"
+          aside={
+            <span className="dim num">
+              {histogram.data ? `${formatCount(total)} in this time, ${formatCount(failed)} with errors` : ""}
+            </span>
+          }
+        >
+          {histogram.data ? (
+            <TimeChart
+              testId="trace-histogram"
+              label={`Traces over time, ${total} in all`}
+              kind="bars"
+              height={120}
+              range={histogram.data.range}
+              format={formatCount}
+              onZoom={setRange}
+              legend
+              times={buckets.map((bucket) => bucket.time_ms)}
+              series={[
+                {
+                  name: "with errors",
+                  color: theme === "light" ? "#c42b23" : "#e5675c",
+                  values: buckets.map((bucket) => bucket.errors),
+                },
+                {
+                  name: "without",
+                  color: theme === "light" ? "#8fbfae" : "#3f7a68",
+                  values: buckets.map((bucket) => bucket.count - bucket.errors),
+                },
+              ]}
+            />
+          ) : histogram.isError ? (
+            <p className="error-text">{histogram.error.message}</p>
+          ) : (
+            <div className="skeleton" style={{ height: 138 }} />
+          )}
+        </Panel>
+      )}
       <Panel
         flush
         title={
-          found.length > 0 ? `${found.length}${traces.data?.data.truncated ? "+" : ""} traces` : "Traces"
+          found.length > 0
+            ? traces.data?.data.truncated
+              ? `The ${sort} ${found.length} traces`
+              : plural(found.length, "trace")
+            : "Traces"
         }
         aside={
           <Segmented
@@ -297,7 +306,11 @@ function Found({ search, change }: { search: Search; change: (next: Search) => v
         ) : !traces.data ? (
           <Failed what="The search failed" error={traces.error} retry={() => void traces.refetch()} />
         ) : found.length === 0 ? (
-          <Empty title="No trace matches" icon={<IconRoute size={32} stroke={1.4} aria-hidden />}>
+          <NothingFound
+            table="spans"
+            filtered={Object.keys(filters).length > 0}
+            icon={<IconRoute size={32} stroke={1.4} aria-hidden />}
+          >
             <p>
               Take a filter away, or choose a longer time range. A trace is found when one of its spans
               matches all filters.
@@ -318,7 +331,7 @@ function Found({ search, change }: { search: Search; change: (next: Search) => v
             >
               Take all filters away
             </Button>
-          </Empty>
+          </NothingFound>
         ) : (
           <div style={{ marginTop: 8, borderTop: "1px solid var(--border)" }} data-testid="traces">
             {found.map((trace) => (

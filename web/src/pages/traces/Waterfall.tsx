@@ -6,14 +6,26 @@ import { memo, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { Span } from "../../api/types";
 import { serviceColor, useTheme } from "../../components/useTheme";
 import { ancestors, ticks, visibleRows, type Section, type TraceNode, type TraceTree } from "../../lib/trace";
-import { formatDuration } from "../../lib/units";
+import { formatDuration, plural } from "../../lib/units";
 import { Minimap } from "./Minimap";
+import type { View } from "./zoom";
 
 const ROW_PX = 24;
-const INDENT_PX = 13;
-const INDENT_MAX = 18;
+/** Names need room: below some depth, a level moves them by less, and at last by nothing. */
+const INDENTS: readonly { levels: number; px: number }[] = [
+  { levels: 8, px: 13 },
+  { levels: 16, px: 4 },
+];
 
-export type View = { start: number; end: number };
+function indent(depth: number): number {
+  let left = depth;
+  let px = 6;
+  for (const step of INDENTS) {
+    px += Math.min(left, step.levels) * step.px;
+    left = Math.max(0, left - step.levels);
+  }
+  return px;
+}
 
 export type SpansProps = {
   tree: TraceTree<Span>;
@@ -33,12 +45,19 @@ export function Waterfall({
   openLogs,
   critical,
   close,
-}: SpansProps & { critical: ReadonlyMap<number, Section[]>; close: () => void }) {
+  zoomed,
+  setZoomed,
+}: SpansProps & {
+  critical: ReadonlyMap<number, Section[]>;
+  close: () => void;
+  /** The part of the trace that is looked at; null for the whole. */
+  zoomed: View | null;
+  setZoomed: (view: View | null) => void;
+}) {
   const theme = useTheme();
   const scroller = useRef<HTMLDivElement>(null);
   const [collapsed, setCollapsed] = useState<ReadonlySet<number>>(new Set());
-  const [zoomed, setZoomed] = useState<View | null>(null);
-  const [nameWidth, setNameWidth] = useState(36);
+  const [nameWidth, setNameWidth] = useState(40);
   const whole = useMemo(() => ({ start: tree.start, end: Math.max(tree.end, tree.start + 1) }), [tree]);
   const view = zoomed ?? whole;
   const rows = useMemo(() => visibleRows(tree, collapsed), [tree, collapsed]);
@@ -84,7 +103,11 @@ export function Waterfall({
   }, [selected, tree]);
   const selectedRow = selected === null ? undefined : rowOf.get(selected);
   useEffect(() => {
-    if (selectedRow !== undefined) virtual.scrollToIndex(selectedRow, { align: "auto" });
+    if (selectedRow === undefined) return;
+    // A step moves the rows by one; what was out of sight comes with what is around it.
+    const seen = virtual.range;
+    const near = seen && selectedRow >= seen.startIndex - 1 && selectedRow <= seen.endIndex + 1;
+    virtual.scrollToIndex(selectedRow, { align: near ? "auto" : "center" });
   }, [selectedRow, virtual]);
 
   const onKeyDown = (event: React.KeyboardEvent) => {
@@ -305,7 +328,11 @@ const Row = memo(function Row({
       data-testid="span-row"
       data-span={span.span_id}
     >
-      <div className="span-name" style={{ paddingLeft: 6 + Math.min(node.depth, INDENT_MAX) * INDENT_PX }}>
+      <div
+        className="span-name"
+        style={{ paddingLeft: indent(node.depth) }}
+        title={`${span.service} ${span.name}`}
+      >
         <span
           className="span-toggle"
           aria-hidden
@@ -321,8 +348,14 @@ const Row = memo(function Row({
           {node.children.length > 0 ? (collapsed ? "▸" : "▾") : ""}
         </span>
         <span className="span-color" style={{ background: color }} />
-        {span.service !== parentService && <b style={{ color }}>{span.service}</b>}
-        <span className={failed ? "error-text" : ""}>{found ? <mark>{span.name}</mark> : span.name}</span>
+        {span.service !== parentService && (
+          <b className="ellipsis" style={{ color }}>
+            {span.service}
+          </b>
+        )}
+        <span className={`span-title ellipsis ${failed ? "error-text" : ""}`}>
+          {found ? <mark>{span.name}</mark> : span.name}
+        </span>
         {collapsed && <span className="tag num">{node.descendants}</span>}
         {node.orphan && (
           <span
@@ -345,7 +378,7 @@ const Row = memo(function Row({
           </span>
         )}
         {logs > 0 && (
-          <span className="dim num" style={{ fontSize: 11 }} title={`${logs} log lines`}>
+          <span className="dim num" style={{ fontSize: 11 }} title={plural(logs, "log line")}>
             ≡{logs}
           </span>
         )}
