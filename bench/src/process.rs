@@ -20,21 +20,41 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub(crate) struct Process {
     child: Child,
     pid: u32,
+    log: PathBuf,
 }
 
 impl Process {
     /// Starts a command; its output goes to `log`.
     pub(crate) fn start(command: &mut Command, log: &Path) -> anyhow::Result<Process> {
-        let log = std::fs::File::options().create(true).append(true).open(log)?;
+        let file = std::fs::File::options().create(true).append(true).open(log)?;
         let child = command
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(file.try_clone()?)
+            .stderr(file)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {command:?}"))?;
         let pid = child.id().context("it ended at once")?;
-        Ok(Process { child, pid })
+        Ok(Process { child, pid, log: log.to_owned() })
+    }
+
+    /// Waits until a URL answers with success.
+    pub(crate) async fn until_ready(&self, url: &str) -> anyhow::Result<()> {
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        let waited = Stopwatch::start();
+        loop {
+            let answer = http.get(url).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            if !self.is_running() {
+                bail!("it ended: {}", std::fs::read_to_string(&self.log)?);
+            }
+            if waited.elapsed() > PATIENCE {
+                bail!("{url} is not ready");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     fn stat(&self) -> anyhow::Result<Vec<String>> {
@@ -148,7 +168,7 @@ impl Trefoil {
             anyhow::Ok(format!("http://{}", address.trim_start_matches("http://")))
         };
         let (main, grpc, http) = (address("main")?, address("otlp_grpc")?, address("otlp_http")?);
-        wait_until_ready(&format!("{main}/-/ready")).await?;
+        process.until_ready(&format!("{main}/-/ready")).await?;
         Ok(Trefoil { binary: binary.to_owned(), home, process, main, grpc, http })
     }
 
@@ -175,22 +195,6 @@ impl Stopped {
     /// Starts it again on the same data.
     pub(crate) async fn start(self) -> anyhow::Result<Trefoil> {
         Trefoil::start_in(&self.binary, self.home).await
-    }
-}
-
-/// Waits until a URL answers with success.
-pub(crate) async fn wait_until_ready(url: &str) -> anyhow::Result<()> {
-    let http = reqwest::Client::builder().no_proxy().build()?;
-    let waited = Stopwatch::start();
-    loop {
-        let answer = http.get(url).send().await;
-        if answer.is_ok_and(|answer| answer.status().is_success()) {
-            return Ok(());
-        }
-        if waited.elapsed() > PATIENCE {
-            bail!("{url} is not ready");
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -3,13 +3,12 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::load::{self, Target};
 use crate::measure::{Plan, Round, float, median};
-use crate::process::{Process, bytes_below, wait_until_ready};
+use crate::process::{Process, bytes_below};
 use crate::report::{Aim, Table};
 
 /// Another product.
@@ -104,7 +103,7 @@ const TEMPO: &str = "\
 server: {http_listen_address: 127.0.0.1, http_listen_port: HTTP_PORT, grpc_listen_address: 127.0.0.1, grpc_listen_port: GRPC_PORT, log_level: warn}
 distributor: {receivers: {otlp: {protocols: {grpc: {endpoint: '127.0.0.1:OTLP_PORT'}}}}}
 storage: {trace: {backend: local, local: {path: HOME/data/blocks}, wal: {path: HOME/data/wal}}}
-overrides: {defaults: {ingestion: {rate_limit_bytes: 1000000000, burst_size_bytes: 1000000000, max_traces_per_user: 0}}}
+overrides: {ingestion_rate_limit_bytes: 1000000000, ingestion_burst_size_bytes: 1000000000, max_traces_per_user: 0}
 ";
 
 fn with_config(binary: &Path, home: &Path, config: &str) -> anyhow::Result<Command> {
@@ -131,22 +130,30 @@ pub(crate) async fn measure(plan: Plan, table: &mut Table) -> anyhow::Result<()>
             println!("{}: not measured; {} names no binary", rival.name, rival.variable);
             continue;
         };
-        let mut rounds = Vec::new();
-        for _ in 0..plan.rounds {
-            let round = once(&rival, &binary, plan).await.context(rival.name)?;
-            println!("{}: {}, {:.1} CPU-s", rival.name, round.sent, round.cpu_written);
-            rounds.push(round);
+        // What was measured so far is worth more than this one.
+        match all_rounds(&rival, &binary, plan).await {
+            Ok(rounds) => report(&rival, &rounds, table),
+            Err(error) => println!("{}: not measured: {error:#}", rival.name),
         }
-        report(&rival, &rounds, table);
     }
     Ok(())
+}
+
+async fn all_rounds(rival: &Rival, binary: &Path, plan: Plan) -> anyhow::Result<Vec<Round>> {
+    let mut rounds = Vec::new();
+    for _ in 0..plan.rounds {
+        let round = once(rival, binary, plan).await?;
+        println!("{}: {}, {:.1} CPU-s", rival.name, round.sent, round.cpu_written);
+        rounds.push(round);
+    }
+    Ok(rounds)
 }
 
 async fn once(rival: &Rival, binary: &Path, plan: Plan) -> anyhow::Result<Round> {
     let home = TempDir::with_prefix("trefoil-bench-rival-")?;
     let mut started = (rival.start)(binary, home.path())?;
     let process = Process::start(&mut started.command, &home.path().join("log"))?;
-    wait_until_ready(&started.ready).await?;
+    process.until_ready(&started.ready).await?;
     let before = process.cpu_seconds()?;
     let sent = match rival.spans {
         true => load::spans(&started.target, plan.spans).await?,

@@ -13,7 +13,7 @@ use tsdb::block::{Blocks, Cache};
 use tsdb::compact::merge_all;
 use tsdb::store::{BlockStore, LocalStore};
 
-use crate::process::{Process, bytes_below, wait_until_ready};
+use crate::process::{Process, bytes_below};
 use crate::rivals::free_port;
 
 /// A product.
@@ -261,7 +261,7 @@ impl Killed {
         let log = home.path().join("log");
         let process = Process::start(&mut command, &log)?;
         let url = format!("http://127.0.0.1:{port}");
-        let ready = wait_until_ready(&format!("{url}{}", contestant.ready)).await;
+        let ready = process.until_ready(&format!("{url}{}", contestant.ready)).await;
         ready.with_context(|| std::fs::read_to_string(&log).unwrap_or_default())?;
         let http = reqwest::Client::builder().no_proxy().build()?;
         Ok(Running { contestant, binary, home, process, http, url })
