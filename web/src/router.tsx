@@ -61,7 +61,7 @@ const metrics = createRoute({
   getParentRoute: () => root,
   path: "/metrics",
   validateSearch: (search: Record<string, unknown>) =>
-    pick(search, [...QUERY_KEYS, "hide", "view", "style", "step", "exemplars", "find", "metric"]),
+    pick(search, [...QUERY_KEYS, "hide", "view", "style", "step", "exemplars", "find", "metric", "sel"]),
   component: lazyRouteComponent(() => import("./pages/metrics/Metrics"), "Metrics"),
 });
 

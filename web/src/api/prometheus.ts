@@ -59,7 +59,7 @@ export type Targets = {
 
 type Named = { name: string; value: number };
 export type TsdbStatus = {
-  headStats: { numSeries: number; numLabelPairs?: number; chunkCount?: number };
+  headStats: { numSeries: number; numLabelPairs?: number; chunkCount?: number; minTime?: number };
   seriesCountByMetricName: readonly Named[];
   labelValueCountByLabelName: readonly Named[];
   memoryInBytesByLabelName: readonly Named[];

@@ -5,11 +5,14 @@ import { useEffect, useRef, useState } from "react";
 import { useTheme } from "../components/useTheme";
 import type { Theme } from "../lib/colors";
 import type { Heat } from "../lib/series";
-import { formatClock, formatDateTime, type Range } from "../lib/time";
+import { formatClock, formatDateTime, formatDay, timeTicks, type Range } from "../lib/time";
 
 const LEFT = 64;
 const BOTTOM = 22;
 const LABELS_MAX = 8;
+/** Room for a time below the plot. */
+const TICK_PX = 90;
+const DAY_MS = 86_400_000;
 
 /** From few to many, on each theme's panel. */
 const RAMP: Readonly<Record<Theme, readonly (readonly [number, number, number])[]>> = {
@@ -39,6 +42,9 @@ function shade(share: number, theme: Theme): string {
   return `rgb(${channel(0)} ${channel(1)} ${channel(2)})`;
 }
 
+/** One cell: when, and between which bounds. */
+export type Cell = { timeMs: number; lower: number; upper: number };
+
 type Tip = { left: number; top: number; column: number; row: number };
 
 export function HeatChart({
@@ -49,6 +55,8 @@ export function HeatChart({
   height,
   formatBound,
   formatCount,
+  picked,
+  onPick,
 }: {
   label: string;
   heat: Heat;
@@ -57,6 +65,8 @@ export function HeatChart({
   height: number;
   formatBound: (value: number) => string;
   formatCount: (value: number) => string;
+  picked: Cell | null;
+  onPick: (cell: Cell) => void;
 }) {
   const host = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -93,25 +103,31 @@ export function HeatChart({
     });
   }, [heat, width, height, theme, scale, rowHeight, plot.height, range.start, stepMs]);
   const every = Math.max(1, Math.ceil(heat.rows.length / LABELS_MAX));
-  const ticks = Array.from(
-    { length: 6 },
-    (_, at) => range.start + ((range.end - range.start) * (at + 0.5)) / 6,
-  );
-  const onMove = (event: React.MouseEvent<HTMLDivElement>) => {
+  const ticks = timeTicks(range, Math.max(2, Math.floor(plot.width / TICK_PX)));
+  const tickText = (time: number) =>
+    ticks.stepMs >= DAY_MS ? formatDay(time) : formatClock(time, ticks.stepMs < 60_000);
+  const cellAt = (event: React.MouseEvent<HTMLDivElement>): Tip | null => {
     const box = event.currentTarget.getBoundingClientRect();
     const [left, top] = [event.clientX - box.left, event.clientY - box.top];
     const row = Math.floor((6 + plot.height - top) / rowHeight);
     const time = range.start + (left - LEFT) / scale;
     const column = heat.times.findIndex((start) => time >= start && time < start + stepMs);
-    setTip(row < 0 || row >= heat.rows.length || column < 0 ? null : { left, top, column, row });
+    return row < 0 || row >= heat.rows.length || column < 0 ? null : { left, top, column, row };
   };
+  const onClick = (event: React.MouseEvent<HTMLDivElement>) => {
+    const at = cellAt(event);
+    const row = at ? heat.rows[at.row] : undefined;
+    if (at && row) onPick({ timeMs: heat.times[at.column] ?? 0, lower: row.lower, upper: row.upper });
+  };
+  const pickedRow = picked ? heat.rows.findIndex(({ upper }) => upper === picked.upper) : -1;
   const told = tip ? heat.rows[tip.row] : undefined;
   return (
     <div
       ref={host}
       className="chart heat"
       style={{ height }}
-      onMouseMove={onMove}
+      onMouseMove={(event) => setTip(cellAt(event))}
+      onClick={onClick}
       onMouseLeave={() => setTip(null)}
       data-testid="heatmap"
     >
@@ -127,12 +143,24 @@ export function HeatChart({
             </span>
           ) : null,
         )}
-        {ticks.map((time) => (
-          <span key={time} style={{ left: x(time) - 20, bottom: 2, width: 40, textAlign: "center" }}>
-            {formatClock(time, stepMs < 1_000)}
+        {ticks.times.map((time) => (
+          <span key={time} style={{ left: x(time) - 40, bottom: 2, width: 80, textAlign: "center" }}>
+            {tickText(time)}
           </span>
         ))}
       </div>
+      {picked && pickedRow >= 0 && (
+        <div
+          className="heat-picked"
+          aria-hidden
+          style={{
+            left: x(picked.timeMs),
+            width: Math.max(3, stepMs * scale),
+            top: 6 + plot.height - (pickedRow + 1) * rowHeight,
+            height: rowHeight,
+          }}
+        />
+      )}
       {tip && told && (
         <div
           className="chart-tip"
@@ -146,6 +174,7 @@ export function HeatChart({
             </span>
             <span>{formatCount(told.counts[tip.column] ?? 0)}</span>
           </div>
+          <div className="dim">Click for what is behind it</div>
         </div>
       )}
     </div>

@@ -8,6 +8,7 @@ import {
   resolveRange,
   shiftRange,
   timeMs,
+  timeTicks,
   unixNsToMs,
   zoomRange,
 } from "./time";
@@ -72,6 +73,16 @@ test("shift and zoom keep the length and the middle", () => {
 test("nanoseconds are read without losing the milliseconds", () => {
   expect(timeMs("2026-11-21T03:44:07.123456789Z")).toBe(Date.UTC(2026, 10, 21, 3, 44, 7, 123));
   expect(unixNsToMs("1795271415250123456", 1_000_000)).toBeCloseTo(1795271415251.123, 2);
+});
+
+test("ticks are at round times, each once, and no more than there is room for", () => {
+  const range = { start: NOW, end: NOW + 300_000 };
+  const { times, stepMs } = timeTicks(range, 6);
+  expect(stepMs).toBe(60_000);
+  expect(times).toEqual([1, 2, 3, 4, 5].map((minute) => Date.UTC(2026, 10, 21, 14, 30 + minute)));
+  for (const length of [3, 250, 9_000, 3_600_000, 86_400_000 * 3, 86_400_000 * 400])
+    expect(timeTicks({ start: NOW, end: NOW + length }, 6).times.length, `${length}`).toBeLessThanOrEqual(7);
+  expect(timeTicks({ start: NOW, end: NOW }, 6).times.length).toBeLessThanOrEqual(1);
 });
 
 test("ages are rounded to what matters", () => {

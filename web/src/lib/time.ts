@@ -111,6 +111,23 @@ export function rangeText(range: Range): RangeText {
   return { from: String(Math.round(range.start)), to: String(Math.round(range.end)) };
 }
 
+const TICKS_MS = [
+  1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000,
+  600_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 10_800_000, 21_600_000, 43_200_000, 86_400_000,
+];
+
+/** Round times in a range, in the reader's zone: as many as there is room for, or fewer. */
+export function timeTicks(range: Range, most: number): { times: number[]; stepMs: number } {
+  const length = Math.max(1, range.end - range.start);
+  const day = 86_400_000;
+  const stepMs = TICKS_MS.find((step) => length / step <= most) ?? Math.ceil(length / most / day) * day;
+  const zone = new Date(range.start).getTimezoneOffset() * 60_000;
+  const times: number[] = [];
+  let at = Math.ceil((range.start - zone) / stepMs) * stepMs + zone;
+  for (; at <= range.end; at += stepMs) times.push(at);
+  return { times, stepMs };
+}
+
 const pad = (value: number, width = 2) => String(value).padStart(width, "0");
 
 /** 14:03 or 14:03:07, in the reader's zone. */

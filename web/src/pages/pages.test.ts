@@ -6,7 +6,7 @@ import { distinctIds, serverId, traceFromWire } from "../api/wire";
 import { traceIdIn } from "../shell/Palette";
 import { badness, complaints, slowdown } from "./home/badness";
 import { isLine, permalink } from "./logs/LogDetails";
-import { columnsFor, tablesIn } from "./sql/complete";
+import { columnsFor, METRIC_FIELDS, tablesIn, valuesQuery } from "./sql/complete";
 import { readHistory, remember } from "./sql/history";
 import { chosenGroups, countStates } from "./rules/groups";
 import { findSpans } from "./traces/find";
@@ -202,6 +202,7 @@ describe("SQL completion", () => {
       ).toBe(wanted);
     check("SELECT ", "spans spans, logs logs");
     check("select * from spans where x", "spans spans");
+    check("SELECT avg(value) FROM metrics WHERE", "metrics metrics");
     check("SELECT * FROM spans AS s\nJOIN logs l ON l.trace_id = s.trace_id", "spans s, logs l");
   });
   test("offers the columns of what stands before the dot", () => {
@@ -214,11 +215,22 @@ describe("SQL completion", () => {
     const tables = {
       spans: [field("duration_ns", "column"), field("http.route", "attributes")],
       logs: [field("body", "column"), field("it's", "attributes")],
+      metrics: METRIC_FIELDS,
     };
     const labels = (sql: string, alias: string | null) =>
       columnsFor(sql, alias, tables).map((one) => one.label);
     expect(labels("SELECT FROM spans", null)).toEqual(["duration_ns", "attributes['http.route']"]);
     expect(labels("FROM spans s JOIN logs l", "l")).toEqual(["body", "attributes['it''s']"]);
     expect(labels("FROM spans s", "x")).toEqual([]);
+    expect(labels("FROM metrics m", "m")).toContain("labels");
+  });
+  test("asks for the values of a column, and of a time for its ends", () => {
+    const route = { name: "http.route", key: "http.route", scope: "attributes" as const, type: "string" };
+    expect(valuesQuery("spans", route)).toBe(
+      "SELECT attributes['http.route'] AS value, count(*) AS rows\nFROM spans\nWHERE time > now() - INTERVAL '1 hour' AND attributes['http.route'] IS NOT NULL\nGROUP BY value\nORDER BY rows DESC\nLIMIT 100",
+    );
+    const time = { name: "time", key: "time", scope: "column" as const, type: "timestamp" };
+    expect(valuesQuery("logs", time)).toContain("min(time)");
+    for (const field of METRIC_FIELDS) expect(valuesQuery("metrics", field)).toContain("FROM metrics");
   });
 });

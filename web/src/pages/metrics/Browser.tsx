@@ -8,7 +8,7 @@ import { useMemo, useRef } from "react";
 import { useTsdbStatus, type Catalogue } from "../../api/prometheus";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import type { Family } from "../../lib/promql";
-import { formatCount, formatInteger } from "../../lib/units";
+import { formatCount, formatInteger, plural } from "../../lib/units";
 import { FirstMetrics } from "./FirstMetrics";
 import { MetricDetails } from "./MetricDetails";
 
@@ -65,7 +65,7 @@ export function Browser({
           {state.data
             ? find
               ? `${formatInteger(found.length)} of ${formatInteger(families.length)} metrics`
-              : `${formatInteger(families.length)} metrics`
+              : plural(families.length, "metric")
             : ""}
         </span>
       </div>
@@ -73,6 +73,10 @@ export function Browser({
         <Skeleton rows={10} height={26} />
       ) : !state.data ? (
         <Failed what="The metrics cannot be listed" error={state.error} retry={() => void state.refetch()} />
+      ) : families.length === 0 && counts.size > 0 ? (
+        <Empty title="No metric has a sample in this time">
+          <p>Choose a longer or a later time range above.</p>
+        </Empty>
       ) : families.length === 0 ? (
         <FirstMetrics />
       ) : found.length === 0 ? (

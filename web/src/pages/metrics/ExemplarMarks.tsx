@@ -37,7 +37,7 @@ export function ExemplarMarks({
           key={point.key}
           type="button"
           tabIndex={-1}
-          className="exemplar-mark"
+          className={`exemplar-mark ${point.onAxis && frame.y(point.value) < 0 ? "beyond" : ""}`}
           style={place(point)}
           onMouseEnter={() => setAt(point)}
           onMouseLeave={() => setAt(null)}
@@ -59,6 +59,7 @@ export function ExemplarMarks({
             <span>Exemplar</span>
             <span>{at.onAxis ? format(at.value) : String(Number(at.value.toPrecision(4)))}</span>
           </div>
+          {at.onAxis && frame.y(at.value) < 0 && <div className="dim">larger than the graph is high</div>}
           <div className="mono ellipsis">{labelsText(at.labels)}</div>
           <div className="mono dim">trace {at.traceId}</div>
         </div>

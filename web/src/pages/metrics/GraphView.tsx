@@ -4,7 +4,7 @@ import { useMemo, useState } from "react";
 import { ApiError } from "../../api/client";
 import { useServices } from "../../api/hooks";
 import { useExemplars, type MatrixItem, type RangeAnswer } from "../../api/prometheus";
-import { HeatChart } from "../../charts/HeatChart";
+import { HeatChart, type Cell } from "../../charts/HeatChart";
 import { TimeChart, type ChartSeries } from "../../charts/TimeChart";
 import { Segmented } from "../../components/Segmented";
 import { Empty, Failed, Skeleton } from "../../components/States";
@@ -35,6 +35,8 @@ export function GraphView({
   setStyle,
   exemplars,
   setExemplars,
+  selected,
+  setSelected,
 }: {
   tabs: React.ReactNode;
   asked: readonly Asked[];
@@ -43,6 +45,9 @@ export function GraphView({
   setStyle: (style: Style) => void;
   exemplars: boolean;
   setExemplars: (on: boolean) => void;
+  /** The chosen stretch of time. */
+  selected: Range | null;
+  setSelected: (range: Range | null) => void;
 }) {
   const items = useItems(answers);
   const hasBuckets = items.some(({ items: all }) => all.some((one) => one.histograms || "le" in one.metric));
@@ -101,6 +106,8 @@ export function GraphView({
           range={range}
           stepMs={grid.stepMs}
           points={points}
+          selected={selected}
+          setSelected={setSelected}
         />
       )}
     </>
@@ -130,6 +137,8 @@ function Lines({
   range,
   stepMs,
   points,
+  selected,
+  setSelected,
 }: {
   asked: readonly Asked[];
   items: Items;
@@ -137,12 +146,13 @@ function Lines({
   range: Range;
   stepMs: number;
   points: ReturnType<typeof toPoints>;
+  selected: Range | null;
+  setSelected: (range: Range | null) => void;
 }) {
   const theme = useTheme();
   const { setRange } = useTimeRange();
   const services = useServices();
   const [only, setOnly] = useState<ReadonlySet<string>>(new Set());
-  const [selected, setSelected] = useState<Range | null>(null);
   const drawing = useMemo(() => toDrawing(items, SERIES_MAX), [items]);
   const units = useMemo(() => asked.map((one) => unitOf(one.expr)), [asked]);
   const { common, own } = useMemo(
@@ -246,6 +256,7 @@ function HeatView({
 }) {
   const first = items[0];
   const heat = useMemo(() => (first ? toHeat(first.items) : null), [first]);
+  const [cell, setCell] = useState<Cell | null>(null);
   const services = useServices();
   const { setRange } = useTimeRange();
   if (!heat || !first)
@@ -260,14 +271,15 @@ function HeatView({
   return (
     <div className="panel-body">
       <RangeActions
-        range={range}
+        range={cell ? windowOf([expr], cell.timeMs, stepMs) : range}
         stepMs={stepMs}
-        selected={false}
+        selected={cell !== null}
+        within={unit === "seconds" ? cell : null}
         drag={false}
         entries={entries}
         services={services.data?.data.services.map((one) => one.service) ?? []}
         zoom={setRange}
-        clear={() => undefined}
+        clear={() => setCell(null)}
       />
       <HeatChart
         label={`Distribution over time in ${heat.rows.length} buckets`}
@@ -277,6 +289,8 @@ function HeatView({
         height={HEIGHT}
         formatBound={formatUnit(unit)}
         formatCount={formatNumber}
+        picked={cell}
+        onPick={setCell}
       />
       {items.length > 1 && <p className="dim">Only the first visible query is drawn as a heatmap.</p>}
     </div>

@@ -15,7 +15,16 @@ import { familyHelp } from "./help";
 import { PinnedStrip } from "./PinnedStrip";
 import { pin, readPinned, type Pinned } from "./pinned";
 import { QueryRows } from "./QueryRows";
-import { readQueries, writeQueries, type Asked, type MetricsSearch, type Style, type View } from "./search";
+import {
+  readQueries,
+  readSelection,
+  writeQueries,
+  writeSelection,
+  type Asked,
+  type MetricsSearch,
+  type Style,
+  type View,
+} from "./search";
 import { TableView } from "./TableView";
 
 const route = getRouteApi("/metrics");
@@ -41,6 +50,7 @@ export function Metrics() {
     [navigate],
   );
   const view = viewOf(search, asked);
+  const selected = useMemo(() => readSelection(search.sel), [search.sel]);
   const stepMs = parsePromDuration(search.step ?? "");
   const exprs = asked.map((one) => (one.hidden ? null : one.expr));
   const ranges = useRangeQueries(view === "graph" ? exprs : [], stepMs);
@@ -113,6 +123,8 @@ export function Metrics() {
             setStyle={(style) => change({ style: style === "lines" ? undefined : style }, true)}
             exemplars={search.exemplars !== "0"}
             setExemplars={(on) => change({ exemplars: on ? undefined : "0" }, true)}
+            selected={selected}
+            setSelected={(range) => change({ sel: writeSelection(range) }, true)}
           />
         )}
       </section>

@@ -28,6 +28,23 @@ function tracesWord({ sort, status }: TraceSearch): string {
   return sort === "slowest" ? "Slowest traces" : "Traces";
 }
 
+/** Durations in seconds; the upper one may be infinite. */
+export type Durations = { lower: number; upper: number };
+
+const ms = (seconds: number) => `${Number((seconds * 1e3).toPrecision(6))}ms`;
+
+function durationSearch({ lower, upper }: Durations): { min?: string; max?: string } {
+  return {
+    ...(lower > 0 ? { min: ms(lower) } : {}),
+    ...(Number.isFinite(upper) ? { max: ms(upper) } : {}),
+  };
+}
+
+function durationText({ lower, upper }: Durations): string {
+  const text = (seconds: number) => formatDuration(seconds * 1e9);
+  return Number.isFinite(upper) ? `${text(Math.max(0, lower))} – ${text(upper)}` : `over ${text(lower)}`;
+}
+
 /** Leads by service where all that is shown is of one, else offers each of a few. */
 const SERVICES_MAX = 4;
 
@@ -40,6 +57,7 @@ export function RangeActions({
   services,
   zoom,
   clear,
+  within,
 }: {
   range: Range;
   stepMs: number;
@@ -50,6 +68,8 @@ export function RangeActions({
   services: readonly string[];
   zoom: (range: Range) => void;
   clear: () => void;
+  /** Of a cell of a heatmap: how long its requests took. */
+  within?: Durations | null;
 }) {
   const found = servicesOf(
     entries.map(({ expr, series }) => ({ ...matchersIn(expr), ...series.labels })),
@@ -67,41 +87,51 @@ export function RangeActions({
           · {formatDuration((range.end - range.start) * 1e6)} · step {formatPromDuration(stepMs)}
         </span>
       </span>
-      <div className="grow" />
-      {!selected && drag && <span className="dim roomy">Click a point or drag to choose a time</span>}
-      {selected && (
-        <button type="button" className="chip" onClick={() => (clear(), zoom(range))}>
-          <IconZoomIn size={14} aria-hidden />
-          Zoom in
-        </button>
+      {!selected && (
+        <span className="dim roomy">
+          {drag ? "Click a point or drag to choose a time" : "Click a cell to choose it"}
+        </span>
       )}
-      {targets.map((service) => (
+      <div className="row wrap tight range-links">
+        {selected && (
+          <button type="button" className="chip" onClick={() => (clear(), zoom(range))}>
+            <IconZoomIn size={14} aria-hidden />
+            Zoom in
+          </button>
+        )}
+        {targets.map((service) => (
+          <Link
+            key={service ?? ""}
+            className="chip"
+            to="/traces"
+            search={{
+              ...text,
+              ...behind,
+              ...(within ? durationSearch(within) : {}),
+              ...(service ? { service } : {}),
+            }}
+            title={behind.q}
+            data-testid="range-traces"
+          >
+            <IconRoute size={14} aria-hidden />
+            {within ? `Traces of ${durationText(within)}` : tracesWord(behind)}
+            {service ? ` ${within ? "in" : "of"} ${service}` : within ? "" : " in this time"}
+          </Link>
+        ))}
         <Link
-          key={service ?? ""}
           className="chip"
-          to="/traces"
-          search={{ ...text, ...behind, ...(service ? { service } : {}) }}
-          title={behind.q}
-          data-testid="range-traces"
+          to="/logs"
+          search={{ ...text, ...(found.length === 1 ? { service: found[0] } : {}) }}
         >
-          <IconRoute size={14} aria-hidden />
-          {tracesWord(behind)}
-          {service ? ` of ${service}` : " in this time"}
+          <IconListDetails size={14} aria-hidden />
+          Logs
         </Link>
-      ))}
-      <Link
-        className="chip"
-        to="/logs"
-        search={{ ...text, ...(found.length === 1 ? { service: found[0] } : {}) }}
-      >
-        <IconListDetails size={14} aria-hidden />
-        Logs
-      </Link>
-      {selected && (
-        <button type="button" className="icon-button" aria-label="Forget the chosen time" onClick={clear}>
-          <IconX size={14} aria-hidden />
-        </button>
-      )}
+        {selected && (
+          <button type="button" className="icon-button" aria-label="Forget the chosen time" onClick={clear}>
+            <IconX size={14} aria-hidden />
+          </button>
+        )}
+      </div>
     </div>
   );
 }

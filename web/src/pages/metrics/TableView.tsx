@@ -105,7 +105,7 @@ function Vector({ expr, items }: { expr: string; items: readonly VectorItem[] })
   const next = order === "asked" ? "largest" : order === "largest" ? "smallest" : "asked";
   return (
     <div className="table-scroll" tabIndex={0} role="region" aria-label={`Series of ${expr}`}>
-      {Object.keys(common).length > 0 && (
+      {Object.keys(common).some((key) => key !== "__name__" || common[key] !== expr) && (
         <p className="dim mono common-labels" title="Labels that all series have">
           {Object.entries(common).map(([key, value]) => (
             <span key={key} className="label-chip">

@@ -8,7 +8,7 @@ import { listed, thin, toPoints } from "./exemplars";
 import { familyHelp, termHelp } from "./help";
 import { diagnostic, plainMessage } from "./lint";
 import { pin, PINNED_MAX, readPinned, unpin } from "./pinned";
-import { readQueries, writeQueries } from "./search";
+import { readQueries, writeQueries, readSelection, writeSelection } from "./search";
 
 describe("the address", () => {
   test("carries queries in order, and which are hidden", () => {
@@ -154,4 +154,12 @@ test("costs are our own where the server tells them, else counts", () => {
   });
   expect(toCosts(undefined, undefined)).toBeNull();
   expect(dropRule("metric", "a.b")).toContain("regex: a\\.b");
+});
+
+test("the chosen time is read as it was written, and nothing else", () => {
+  const range = { start: 1_795_271_000_000, end: 1_795_271_060_000.4 };
+  expect(readSelection(writeSelection(range))).toEqual({ start: 1_795_271_000_000, end: 1_795_271_060_000 });
+  expect(writeSelection(null)).toBeUndefined();
+  for (const text of [undefined, "", "5-6", "1795271060000-1795271000000", "now-1h"])
+    expect(readSelection(text)).toBeNull();
 });

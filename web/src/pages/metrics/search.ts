@@ -1,5 +1,7 @@
 /** What the page's address carries: the expressions in order, those hidden, and how they are shown. */
 
+import type { Range } from "../../lib/time";
+
 export const QUERIES_MAX = 8;
 export const QUERY_KEYS = ["q", "q2", "q3", "q4", "q5", "q6", "q7", "q8"] as const;
 
@@ -14,6 +16,8 @@ export type MetricsSearch = Partial<Record<(typeof QUERY_KEYS)[number], string>>
   exemplars?: string;
   find?: string;
   metric?: string;
+  /** The chosen stretch of the graph, `from-to` in milliseconds. */
+  sel?: string;
 };
 
 export type Asked = { expr: string; hidden: boolean };
@@ -36,6 +40,16 @@ export function writeQueries(queries: readonly Asked[]): MetricsSearch {
   const hidden = kept.flatMap((one, at) => (one.hidden ? [String(at + 1)] : []));
   if (hidden.length > 0) out.hide = hidden.join(",");
   return out;
+}
+
+/** The chosen time; null when nothing, or nothing sensible, is chosen. */
+export function readSelection(text: string | undefined): Range | null {
+  const [, start, end] = /^(\d{10,15})-(\d{10,15})$/.exec(text ?? "") ?? [];
+  return start && end && Number(start) < Number(end) ? { start: Number(start), end: Number(end) } : null;
+}
+
+export function writeSelection(range: Range | null): string | undefined {
+  return range ? `${Math.round(range.start)}-${Math.round(range.end)}` : undefined;
 }
 
 /** A letter a query, as the rows and the legend call it. */

@@ -72,7 +72,7 @@ export function Editor({
             ...defaultKeymap,
             indentWithTab,
           ]),
-          sql({ dialect: PostgreSQL, upperCaseKeywords: true, schema: { spans: [], logs: [] } }),
+          sql({ dialect: PostgreSQL, upperCaseKeywords: true, schema: { spans: [], logs: [], metrics: [] } }),
           PostgreSQL.language.data.of({ autocomplete: columnSource(() => latest.current.tables) }),
           syntaxHighlighting(colours),
           look,

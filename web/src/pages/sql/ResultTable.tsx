@@ -4,6 +4,7 @@ import { useMemo, useRef } from "react";
 
 import type { SqlAnswer } from "../../api/types";
 import { cellText, isNumberType, isTimeType } from "../../lib/table";
+import { formatDuration } from "../../lib/units";
 
 const ROW_PX = 26;
 const SAMPLED_ROWS = 100;
@@ -19,7 +20,7 @@ export function ResultTable({ answer }: { answer: SqlAnswer }) {
     overscan: 14,
   });
   const template = useMemo(
-    () => columns.map((column, at) => `calc(${widthOf(column.name, rows, at)}ch + 26px)`).join(" "),
+    () => columns.map((column, at) => `calc(${widthOf(column, rows, at)}ch + 26px)`).join(" "),
     [columns, rows],
   );
   return (
@@ -86,18 +87,24 @@ function Cell({ name, type, value }: { name: string; type: string; value: unknow
       </span>
     );
   return (
-    <span
-      role="cell"
-      className={isNumberType(type) ? "right" : ""}
-      title={text.length > 20 ? text : undefined}
-    >
+    <span role="cell" className={isNumberType(type) ? "right" : ""} title={titleOf(name, value, text)}>
       {isTimeType(type) ? text.replace("T", " ").replace(/(\.\d{3})\d*Z?$/, "$1") : text}
     </span>
   );
 }
 
-function widthOf(name: string, rows: readonly unknown[][], at: number): number {
-  let widest = name.length + 5;
+/** A long text in full; nanoseconds as people read them. */
+function titleOf(name: string, value: unknown, text: string): string | undefined {
+  if (/_ns$/.test(name) && name !== "time_ns" && typeof value === "number") return formatDuration(value);
+  return text.length > 20 ? text : undefined;
+}
+
+function widthOf(
+  { name, type }: { name: string; type: string },
+  rows: readonly unknown[][],
+  at: number,
+): number {
+  let widest = name.length + 1 + shortType(type).length;
   for (const row of rows.slice(0, SAMPLED_ROWS)) widest = Math.max(widest, cellText(row[at]).length);
   return Math.min(WIDTH_MAX, Math.max(WIDTH_MIN, widest));
 }

@@ -21,9 +21,10 @@ import { useTitle } from "../../components/useTitle";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import { csvRow } from "../../lib/csv";
 import { formatAgo } from "../../lib/time";
-import { formatBytes, formatCount, formatInteger, formatMs } from "../../lib/units";
+import { formatBytes, formatCount, formatMs, plural } from "../../lib/units";
 import { saveAs } from "../logs/download";
-import type { Tables } from "./complete";
+import { Columns } from "./Columns";
+import { METRIC_FIELDS, type Tables } from "./complete";
 import { Editor } from "./Editor";
 import { EXAMPLES } from "./examples";
 import { readHistory, remember, type Run } from "./history";
@@ -31,6 +32,8 @@ import { ResultChart } from "./ResultChart";
 import { ResultTable } from "./ResultTable";
 
 const route = getRouteApi("/sql");
+
+type ResultView = "table" | "chart" | "columns";
 
 export function Sql() {
   useTitle("SQL");
@@ -61,13 +64,20 @@ export function Sql() {
     if (wanted === asked) void answer.refetch();
     else void navigate({ search: (previous) => ({ ...previous, q: wanted }) });
   };
+  /** A query about a column stands in the place of the columns. */
+  const show = (sql: string) => {
+    setText(sql);
+    setRuns(remember(localStorage, sql, Date.now()));
+    void navigate({ search: (previous) => ({ ...previous, q: sql, view: undefined }) });
+  };
   const tables = useTables();
   const error = answer.error instanceof ApiError && text.trim() === asked ? answer.error : null;
   const problem = useMemo(
     () => (error?.line ? { line: error.line, column: error.column ?? 1, message: error.message } : null),
     [error],
   );
-  const view = search.view === "chart" ? "chart" : "table";
+  const view = search.view === "chart" || search.view === "columns" ? search.view : "table";
+  const asking = answer.isFetching && !answer.data;
   return (
     <div className="page fill">
       <h1 className="visually-hidden">SQL</h1>
@@ -125,9 +135,9 @@ export function Sql() {
         </div>
       </section>
       <section className="panel fill-panel" aria-label="Result">
-        {answer.data && (
+        {asked !== "" && (
           <Tools
-            answer={answer.data}
+            answer={answer.isError ? null : (answer.data ?? null)}
             view={view}
             setView={(next) =>
               void navigate({
@@ -137,7 +147,9 @@ export function Sql() {
             }
           />
         )}
-        {answer.isFetching && !answer.data ? (
+        {asked === "" || view === "columns" ? (
+          <Columns tables={tables} ask={show} />
+        ) : asking ? (
           <Skeleton rows={8} height={18} />
         ) : answer.isError ? (
           <Failed
@@ -149,11 +161,8 @@ export function Sql() {
             error={answer.error}
           />
         ) : !answer.data ? (
-          <Empty title="Ask spans and logs" icon={<IconTable size={32} stroke={1.4} aria-hidden />}>
-            <p>
-              Press Ctrl Enter to run the query above, or take one of the examples. An attribute is{" "}
-              <code>attributes['http.route']</code>.
-            </p>
+          <Empty title="The query was stopped" icon={<IconTable size={32} stroke={1.4} aria-hidden />}>
+            <p>Run it again, or make its time shorter by a WHERE on time.</p>
           </Empty>
         ) : answer.data.rows.length === 0 ? (
           <Empty title="No rows">
@@ -176,18 +185,11 @@ function Tools({
   view,
   setView,
 }: {
-  answer: SqlAnswer;
-  view: "table" | "chart";
-  setView: (view: "table" | "chart") => void;
+  /** Null while there is none. */
+  answer: SqlAnswer | null;
+  view: ResultView;
+  setView: (view: ResultView) => void;
 }) {
-  const { stats, rows, columns, truncated } = answer;
-  const parts = [
-    `${formatInteger(rows.length)} ${rows.length === 1 ? "row" : "rows"}`,
-    stats.elapsed_ms !== undefined ? formatMs(stats.elapsed_ms) : null,
-    stats.rows_scanned !== undefined ? `${formatCount(stats.rows_scanned)} rows read` : null,
-    stats.bytes_scanned !== undefined ? formatBytes(stats.bytes_scanned) : null,
-    stats.files_total !== undefined ? `${stats.files_scanned ?? 0} of ${stats.files_total} files` : null,
-  ].filter(Boolean);
   return (
     <div className="row panel-tools">
       <Segmented
@@ -196,10 +198,27 @@ function Tools({
         options={[
           { value: "table", label: "Table" },
           { value: "chart", label: "Chart" },
+          { value: "columns", label: "Columns" },
         ]}
         onChange={setView}
       />
-      <span className="dim num" data-testid="sql-stats">
+      {answer && view !== "columns" && <Facts answer={answer} />}
+    </div>
+  );
+}
+
+function Facts({ answer }: { answer: SqlAnswer }) {
+  const { stats, rows, columns, truncated } = answer;
+  const parts = [
+    plural(rows.length, "row"),
+    stats.elapsed_ms !== undefined ? formatMs(stats.elapsed_ms) : null,
+    stats.rows_scanned !== undefined ? `${formatCount(stats.rows_scanned)} rows read` : null,
+    stats.bytes_scanned !== undefined ? formatBytes(stats.bytes_scanned) : null,
+    stats.files_total !== undefined ? `${stats.files_scanned ?? 0} of ${stats.files_total} files` : null,
+  ].filter(Boolean);
+  return (
+    <>
+      <span className="dim num ellipsis" data-testid="sql-stats">
         {parts.join(" · ")}
       </span>
       {truncated && <span className="tag warn">cut at the limit of rows</span>}
@@ -236,7 +255,7 @@ function Tools({
       >
         JSON
       </Button>
-    </div>
+    </>
   );
 }
 
@@ -280,5 +299,5 @@ const NO_FIELDS: Field[] = [];
 function useTables(): Tables {
   const spans = useFields("spans").data ?? NO_FIELDS;
   const logs = useFields("logs").data ?? NO_FIELDS;
-  return useMemo(() => ({ spans, logs }), [spans, logs]);
+  return useMemo(() => ({ spans, logs, metrics: METRIC_FIELDS }), [spans, logs]);
 }

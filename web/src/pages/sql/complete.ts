@@ -4,7 +4,48 @@ import type { Completion, CompletionContext, CompletionResult } from "@codemirro
 
 import type { Field } from "../../api/types";
 
-export type Tables = Readonly<Record<"spans" | "logs", readonly Field[]>>;
+export const TABLES = ["spans", "logs", "metrics"] as const;
+export type Table = (typeof TABLES)[number];
+export type Tables = Readonly<Record<Table, readonly Field[]>>;
+
+const metricField = (name: string, type: string, doc: string): Field => ({
+  name,
+  key: name,
+  scope: "column",
+  type,
+  doc,
+});
+
+/** The columns of `metrics`, which are always these. */
+export const METRIC_FIELDS: readonly Field[] = [
+  metricField("time", "timestamp", "Of the sample, UTC, milliseconds."),
+  metricField("name", "string", "The metric's name."),
+  metricField("labels", "map", "All other labels: labels['job']."),
+  metricField("value", "double", "Of a float; NULL for native histograms."),
+  metricField("count", "double", "Observations of a native histogram; NULL for floats."),
+  metricField("sum", "double", "Sum of a native histogram's observations; NULL for floats."),
+];
+
+/** What to ask to get to know a column: its most frequent values, or between what it lies. */
+export function valuesQuery(table: Table, field: Field): string {
+  if (table === "metrics") return field.name === "name" ? METRIC_NAMES : METRIC_SAMPLES;
+  const column = columnName(field);
+  const recent = `FROM ${table}\nWHERE time > now() - INTERVAL '1 hour'`;
+  if (field.type === "timestamp")
+    return `SELECT min(${column}) AS first, max(${column}) AS last, count(${column}) AS rows\n${recent}`;
+  return `SELECT ${column} AS value, count(*) AS rows\n${recent} AND ${column} IS NOT NULL\nGROUP BY value\nORDER BY rows DESC\nLIMIT 100`;
+}
+
+const METRIC_NAMES = `SELECT name, count(*) AS samples
+FROM metrics
+WHERE time > now() - INTERVAL '5 minutes'
+GROUP BY name
+ORDER BY samples DESC`;
+const METRIC_SAMPLES = `SELECT time, labels['job'] AS job, labels['instance'] AS instance, value
+FROM metrics
+WHERE name = 'up' AND time > now() - INTERVAL '15 minutes'
+ORDER BY time DESC
+LIMIT 200`;
 
 const FUNCTIONS: readonly (readonly [string, string])[] = [
   ["count(*)", "rows"],
@@ -21,11 +62,11 @@ const FUNCTIONS: readonly (readonly [string, string])[] = [
   ["regexp_like(, '')", "matches"],
 ];
 
-/** Tables that the text names after FROM or JOIN, each with its aliases; both when it names none. */
-export function tablesIn(sql: string): { table: "spans" | "logs"; alias: string }[] {
-  const found: { table: "spans" | "logs"; alias: string }[] = [];
-  for (const match of sql.matchAll(/\b(?:from|join)\s+(spans|logs)\b(?:\s+(?:as\s+)?(\w+))?/gi)) {
-    const table = match[1]?.toLowerCase() === "logs" ? "logs" : "spans";
+/** Tables that the text names after FROM or JOIN, each with its aliases; those of events when it names none. */
+export function tablesIn(sql: string): { table: Table; alias: string }[] {
+  const found: { table: Table; alias: string }[] = [];
+  for (const match of sql.matchAll(/\b(?:from|join)\s+(spans|logs|metrics)\b(?:\s+(?:as\s+)?(\w+))?/gi)) {
+    const table = TABLES.find((name) => name === match[1]?.toLowerCase()) ?? "spans";
     const alias = match[2] ?? table;
     found.push({ table, alias: KEYWORDS_BEHIND.has(alias.toLowerCase()) ? table : alias });
   }

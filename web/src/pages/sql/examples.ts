@@ -52,6 +52,14 @@ GROUP BY minute, level
 ORDER BY minute`,
   },
   {
+    title: "Memory of processes, from metrics",
+    sql: `SELECT time_bucket('1 minute', time) AS minute, labels['job'] AS job, max(value) / 1e6 AS mb
+FROM metrics
+WHERE name = 'process_resident_memory_bytes' AND time > now() - INTERVAL '1 hour'
+GROUP BY minute, job
+ORDER BY minute`,
+  },
+  {
     title: "The newest log lines",
     sql: `SELECT time, service, level, body, trace_id
 FROM logs

@@ -1,4 +1,7 @@
+import { Link } from "@tanstack/react-router";
+
 import { useStatus } from "../../api/hooks";
+import { useCatalogue, useTargets, useTsdbStatus } from "../../api/prometheus";
 import type { Status as StatusAnswer } from "../../api/types";
 import { Copy } from "../../components/Copy";
 import { useTitle } from "../../components/useTitle";
@@ -51,6 +54,7 @@ function Sections({ status }: { status: StatusAnswer }) {
       <Panel flush title="Tables">
         <Tables status={status} />
       </Panel>
+      <Metrics />
       <div className="grid two">
         <Panel title="Endpoints">
           <Endpoints status={status} />
@@ -68,6 +72,32 @@ function Sections({ status }: { status: StatusAnswer }) {
         </Panel>
       </div>
     </>
+  );
+}
+
+function Metrics() {
+  const tsdb = useTsdbStatus(1).data?.headStats;
+  const names = useCatalogue().data?.names.length;
+  const targets = useTargets().data?.activeTargets;
+  const up = targets?.filter((target) => target.health === "up").length ?? 0;
+  if (!tsdb) return null;
+  const oldest = tsdb.minTime ?? 0;
+  return (
+    <Panel flush title="Metrics" aside={<Link to="/cardinality">What they cost</Link>}>
+      <div className="stat-strip" data-testid="metrics-status">
+        <Stat value={formatInteger(tsdb.numSeries)} label="series in memory" />
+        <Stat value={names === undefined ? "–" : formatInteger(names)} label="metric names" />
+        <Stat
+          value={tsdb.numSeries > 0 && oldest > 0 ? formatAgo(oldest, Date.now()) : "–"}
+          label="oldest sample in memory"
+        />
+        <Stat
+          value={targets && targets.length > 0 ? `${up} of ${targets.length}` : "none"}
+          label={<Link to="/targets">targets that answer</Link>}
+          tone={targets && up < targets.length ? "error" : undefined}
+        />
+      </div>
+    </Panel>
   );
 }
 
