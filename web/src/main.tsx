@@ -1,4 +1,4 @@
-import "@mantine/core/styles.css";
+import "./styles/mantine.css";
 import "./styles/app.css";
 
 import { MantineProvider } from "@mantine/core";

@@ -53,6 +53,10 @@ const AXIS: Readonly<Record<Theme, { text: string; grid: string }>> = {
   dark: { text: "#9aa6ae", grid: "rgb(219 226 230 / 8%)" },
 };
 
+const PADDING_PX = 8;
+/** Of the axes' text, on average. */
+const LETTER_PX = 6.2;
+
 /** A drag shorter than this is a click. */
 const DRAG_MIN_PX = 6;
 
@@ -230,7 +234,7 @@ function options(
     height,
     ms: 1,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, PADDING_PX, 0, 0],
     scales: {
       x: { time: true, range: () => [latest.current.range.start, latest.current.range.end] },
       y: {
@@ -249,8 +253,13 @@ function options(
         ...axis,
         space: 84,
         size: 26,
-        values: (_u, splits, _axis, _space, step) =>
-          splits.map((at) => (step >= 86_400_000 ? formatDay(at).slice(5) : formatClock(at, step < 60_000))),
+        values: (u, splits, _axis, _space, step) =>
+          splits.map((at) => {
+            const text = step >= 86_400_000 ? formatDay(at).slice(5) : formatClock(at, step < 60_000);
+            // It would be cut off at the right edge.
+            const room = u.bbox.width / devicePixelRatio + PADDING_PX - u.valToPos(at, "x");
+            return room < (text.length * LETTER_PX) / 2 ? "" : text;
+          }),
       },
       {
         ...axis,

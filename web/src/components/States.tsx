@@ -41,3 +41,10 @@ export function Failed({ error, retry, what }: { error: unknown; retry?: () => v
     </div>
   );
 }
+
+/** A search that the server did not understand is not worth a second try as it stands. */
+export function SearchFailed({ error, retry }: { error: unknown; retry: () => void }) {
+  if (error instanceof ApiError && error.status === 400)
+    return <Failed what="There is a fault in the search" error={error} />;
+  return <Failed what="The search failed" error={error} retry={retry} />;
+}

@@ -1,7 +1,7 @@
 import "./cardinality.css";
 
 import { Link } from "@tanstack/react-router";
-import { IconChartBar } from "@tabler/icons-react";
+import { IconChartBar, IconScissors } from "@tabler/icons-react";
 
 import { useCardinality, useTsdbStatus } from "../../api/prometheus";
 import { Copy } from "../../components/Copy";
@@ -51,25 +51,44 @@ export function Cardinality() {
 function Sections({ costs }: { costs: Costs }) {
   const { series: total, pairsTotal, metrics, labels, pairs } = costs;
   const top = metrics[0];
-  const listed = metrics.reduce((sum, metric) => sum + (metric.bytes ?? 0), 0);
+  const told = metrics.filter((metric) => metric.bytes !== null);
+  const sum = (of: (metric: Costs["metrics"][number]) => number) =>
+    told.reduce((all, metric) => all + of(metric), 0);
+  const each =
+    told.length > 0
+      ? sum((metric) => metric.bytes ?? 0) /
+        Math.max(
+          1,
+          sum((metric) => metric.series),
+        )
+      : 0;
+  const names = labels.find((label) => label.name === "__name__")?.values;
   return (
     <>
       <section className="panel stat-strip" aria-label="Summary">
         <Stat value={formatInteger(total)} label="series in memory" />
+        {names !== undefined && <Stat value={formatInteger(names)} label="metric names" />}
         {pairsTotal !== null && <Stat value={formatInteger(pairsTotal)} label="pairs of label and value" />}
-        {listed > 0 && (
-          <Stat value={formatBytes(listed)} label={`memory of the ${metrics.length} metrics listed`} />
-        )}
+        {each > 0 && <Stat value={formatBytes(each)} label="memory a series" />}
         {top && total > 0 && (
-          <Stat value={formatPercent(top.series / total)} label={`of the series are ${top.name}`} />
+          <Stat
+            value={formatPercent(top.series / total)}
+            label={
+              <>
+                of the series are{" "}
+                <Link to="/metrics" search={{ view: "browse", metric: top.name, find: top.name }}>
+                  {top.name}
+                </Link>
+              </>
+            }
+          />
         )}
-        {labels[0] && <Stat value={formatInteger(labels[0].values)} label={`values of ${labels[0].name}`} />}
       </section>
       <div className="grid two costs">
         <Panel flush title="Metrics">
           <CostTable
             label="Metrics that cost most"
-            head={["Metric", "Series", "Bytes"]}
+            head={["Metric", "Series", "Memory"]}
             rows={metrics.map((metric) => ({
               key: metric.name,
               name: (
@@ -86,7 +105,7 @@ function Sections({ costs }: { costs: Costs }) {
         <Panel flush title="Labels">
           <CostTable
             label="Labels that cost most"
-            head={["Label", "Values", "Bytes"]}
+            head={["Label", "Values", "Their text"]}
             rows={labels.map((label) => ({
               key: label.name,
               name: (
@@ -185,7 +204,7 @@ function CostTable({ label, head, rows: given }: { label: string; head: string[]
               ))}
               {row.copy && (
                 <td style={{ width: 24 }}>
-                  <Copy text={row.copy.text} label={row.copy.label} />
+                  <Copy text={row.copy.text} label={row.copy.label} icon={IconScissors} />
                 </td>
               )}
             </tr>

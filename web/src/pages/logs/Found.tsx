@@ -6,7 +6,8 @@ import { useLogs, type LogFilters } from "../../api/hooks";
 import { distinctIds } from "../../api/wire";
 import { Segmented } from "../../components/Segmented";
 import { NothingFound } from "../../components/NoneYet";
-import { Failed, Skeleton } from "../../components/States";
+import { SearchFailed, Skeleton } from "../../components/States";
+import { useHold } from "../../components/useHold";
 import { wordsOf } from "../../lib/highlight";
 import { formatInteger, plural } from "../../lib/units";
 import { isLine } from "./LogDetails";
@@ -27,10 +28,11 @@ export function Found({
   change: (next: LogsSearch) => void;
 }) {
   const [reading, setReading] = useState(false);
+  const { held, ...hold } = useHold();
   const direction = search.order === "oldest" ? "oldest" : "newest";
   // Lines do not move under a reader's eyes: with one open, or scrolled, the page does not ask by itself.
   const logs = useLogs(filters, {
-    live: !reading && direction === "newest" && !search.line,
+    live: !reading && !held && direction === "newest" && !search.line,
     enabled: true,
     direction,
   });
@@ -51,12 +53,14 @@ export function Found({
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
   const stats = logs.data?.pages[0]?.page.stats;
   return (
-    <section className="panel fill-panel" aria-label="Lines">
+    <section className="panel fill-panel" aria-label="Lines" {...hold}>
       <div className="row panel-tools">
         <span className="dim num">
-          {hasNextPage
-            ? `${formatInteger(rows.length)} loaded, scroll for more`
-            : plural(rows.length, "line")}
+          {!logs.data
+            ? ""
+            : hasNextPage
+              ? `${formatInteger(rows.length)} loaded, scroll for more`
+              : plural(rows.length, "line")}
           {stats?.elapsed_ms !== undefined ? ` · ${Math.round(stats.elapsed_ms)} ms` : ""}
         </span>
         {line && (
@@ -86,7 +90,7 @@ export function Found({
       {logs.isPending ? (
         <Skeleton rows={12} height={16} />
       ) : !logs.data ? (
-        <Failed what="The search failed" error={logs.error} retry={() => void logs.refetch()} />
+        <SearchFailed error={logs.error} retry={() => void logs.refetch()} />
       ) : rows.length === 0 ? (
         <NothingFound
           table="logs"

@@ -55,7 +55,15 @@ export function Levels({
             {name} <span className="num dim">{formatCount(totals.get(name) ?? 0)}</span>
           </button>
         ))}
-        {shown.length === 0 && <span className="dim">No lines in this time</span>}
+        {shown.length === 0 && (
+          <span className="dim">
+            {histogram.isError
+              ? `Not counted: ${histogram.error.message}`
+              : histogram.data
+                ? "No lines in this time"
+                : ""}
+          </span>
+        )}
         <div className="grow" />
         <span className="dim num" data-testid="log-total">
           {histogram.data ? plural(total, "line") : ""}
@@ -80,11 +88,7 @@ export function Levels({
               }))}
             />
           </div>
-        ) : histogram.isError ? (
-          <p className="error-text" style={{ padding: "0 12px 10px" }}>
-            {histogram.error.message}
-          </p>
-        ) : (
+        ) : histogram.isError ? null : (
           <div className="skeleton" style={{ height: 96, margin: "0 12px 6px" }} />
         ))}
     </section>

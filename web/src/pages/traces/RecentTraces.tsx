@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 import { useTraces } from "../../api/hooks";
 import { Panel } from "../../components/Panel";
 import { Empty, Failed, Skeleton } from "../../components/States";
-import { byStart, TraceRow } from "./TraceRow";
+import { inOrder, TraceRow } from "./TraceRow";
 
 const SHOWN = 6;
 
@@ -12,8 +12,7 @@ export function RecentTraces({ service, what }: { service?: string; what: "error
   const of = service ? { service } : {};
   const search = what === "errors" ? { ...of, status: "error" } : { ...of, sort: "slowest" };
   const traces = useTraces({ sort: "newest", ...search, limit: SHOWN });
-  const answer = traces.data?.data.traces ?? [];
-  const found = what === "errors" ? byStart(answer) : answer;
+  const found = inOrder(traces.data?.data.traces ?? [], what === "errors" ? "newest" : "slowest");
   const maxMs = Math.max(0, ...found.map((trace) => trace.duration_ms));
   return (
     <Panel

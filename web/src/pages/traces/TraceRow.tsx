@@ -7,9 +7,11 @@ import { serviceColor, useTheme } from "../../components/useTheme";
 import { formatClockMs, formatDateTime, timeMs } from "../../lib/time";
 import { formatMs } from "../../lib/units";
 
-/** The server puts the trace first whose newest matching span is: within a page, starts are easier to read. */
-export function byStart(traces: readonly TraceSummary[]): TraceSummary[] {
-  return [...traces].sort((a, b) => timeMs(b.start) - timeMs(a.start));
+/** The server goes by the span that matches; among those that are shown, what is shown of each counts. */
+export function inOrder(traces: readonly TraceSummary[], sort: "newest" | "slowest"): TraceSummary[] {
+  return [...traces].sort((a, b) =>
+    sort === "newest" ? timeMs(b.start) - timeMs(a.start) : b.duration_ms - a.duration_ms,
+  );
 }
 
 /** One found trace; the bar is its share of the slowest one shown. */

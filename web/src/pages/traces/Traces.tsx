@@ -16,12 +16,13 @@ import { SearchBox } from "../../components/SearchBox";
 import { Segmented } from "../../components/Segmented";
 import { useTitle } from "../../components/useTitle";
 import { NothingFound, useNoneYet } from "../../components/NoneYet";
-import { Failed, Skeleton } from "../../components/States";
+import { SearchFailed, Skeleton } from "../../components/States";
+import { useHold } from "../../components/useHold";
 import { useTheme } from "../../components/useTheme";
 import { useTimeRange } from "../../components/useTimeRange";
 import { valueText } from "../../lib/search";
 import { formatCount, parseDurationMs, plural } from "../../lib/units";
-import { byStart, TraceRow } from "./TraceRow";
+import { inOrder, TraceRow } from "./TraceRow";
 
 const route = getRouteApi("/traces");
 type Search = {
@@ -229,11 +230,11 @@ function Found({ search, change }: { search: Search; change: (next: Search) => v
   const [limit, setLimit] = useState(LIMIT_STEP);
   const filters = toFilters(search);
   const sort = search.sort === "slowest" ? "slowest" : "newest";
-  const traces = useTraces({ ...filters, sort, limit });
+  const { held, ...hold } = useHold();
+  const traces = useTraces({ ...filters, sort, limit }, !held);
   const histogram = useTraceHistogram(filters);
   const buckets = histogram.data?.data.buckets ?? [];
-  const answer = traces.data?.data.traces ?? [];
-  const found = sort === "newest" ? byStart(answer) : answer;
+  const found = inOrder(traces.data?.data.traces ?? [], sort);
   const maxMs = Math.max(0, ...found.map((trace) => trace.duration_ms));
   const failed = buckets.reduce((sum, bucket) => sum + bucket.errors, 0);
   const total = buckets.reduce((sum, bucket) => sum + bucket.count, 0);
@@ -274,7 +275,7 @@ function Found({ search, change }: { search: Search; change: (next: Search) => v
               ]}
             />
           ) : histogram.isError ? (
-            <p className="error-text">{histogram.error.message}</p>
+            <p className="dim">Not counted: {histogram.error.message}</p>
           ) : (
             <div className="skeleton" style={{ height: 138 }} />
           )}
@@ -304,7 +305,7 @@ function Found({ search, change }: { search: Search; change: (next: Search) => v
         {traces.isPending ? (
           <Skeleton rows={8} height={24} />
         ) : !traces.data ? (
-          <Failed what="The search failed" error={traces.error} retry={() => void traces.refetch()} />
+          <SearchFailed error={traces.error} retry={() => void traces.refetch()} />
         ) : found.length === 0 ? (
           <NothingFound
             table="spans"
@@ -333,7 +334,7 @@ function Found({ search, change }: { search: Search; change: (next: Search) => v
             </Button>
           </NothingFound>
         ) : (
-          <div style={{ marginTop: 8, borderTop: "1px solid var(--border)" }} data-testid="traces">
+          <div style={{ marginTop: 8, borderTop: "1px solid var(--border)" }} data-testid="traces" {...hold}>
             {found.map((trace) => (
               <TraceRow key={trace.trace_id} trace={trace} maxMs={maxMs} />
             ))}
