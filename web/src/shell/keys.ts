@@ -41,6 +41,7 @@ export const SHORTCUTS: readonly { group: string; keys: readonly { keys: string;
       { keys: "j  k", does: "Next, previous line" },
       { keys: "Enter", does: "Open or close the line; run the metrics query" },
       { keys: "Ctrl Enter", does: "Run the query" },
+      { keys: "Esc Tab", does: "Out of the editor" },
     ],
   },
 ];

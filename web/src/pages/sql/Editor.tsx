@@ -78,7 +78,11 @@ export function Editor({
           look,
           EditorView.lineWrapping,
           placeholder("SELECT … FROM spans"),
-          EditorView.contentAttributes.of({ "aria-label": "SQL query", "data-testid": "sql-editor" }),
+          EditorView.contentAttributes.of({
+            "aria-label": "SQL query",
+            "aria-description": "Escape, then Tab, leaves the editor",
+            "data-testid": "sql-editor",
+          }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) latest.current.onChange(update.state.doc.toString());
           }),

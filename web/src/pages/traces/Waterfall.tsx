@@ -11,6 +11,9 @@ import { Minimap } from "./Minimap";
 import type { View } from "./zoom";
 
 const ROW_PX = 24;
+/** Until it is dragged: beside the details, half of what is left when that is little. */
+const NAMES_WIDTH = "max(40%, min(390px, 50%))";
+
 /** Names need room: below some depth, a level moves them by less, and at last by nothing. */
 const INDENTS: readonly { levels: number; px: number }[] = [
   { levels: 8, px: 13 },
@@ -57,7 +60,7 @@ export function Waterfall({
   const theme = useTheme();
   const scroller = useRef<HTMLDivElement>(null);
   const [collapsed, setCollapsed] = useState<ReadonlySet<number>>(new Set());
-  const [nameWidth, setNameWidth] = useState(40);
+  const [nameWidth, setNameWidth] = useState<number | null>(null);
   const whole = useMemo(() => ({ start: tree.start, end: Math.max(tree.end, tree.start + 1) }), [tree]);
   const view = zoomed ?? whole;
   const rows = useMemo(() => visibleRows(tree, collapsed), [tree, collapsed]);
@@ -173,7 +176,10 @@ export function Waterfall({
   };
 
   return (
-    <div className="waterfall" style={{ "--name-width": `${nameWidth}%` } as React.CSSProperties}>
+    <div
+      className="waterfall"
+      style={{ "--name-width": nameWidth === null ? NAMES_WIDTH : `${nameWidth}%` } as React.CSSProperties}
+    >
       <Minimap tree={tree} view={view} whole={whole} onView={setZoomed} color={color} />
       <Axis view={view} zoomed={zoomed !== null} reset={() => setZoomed(null)} setNameWidth={setNameWidth} />
       <div
