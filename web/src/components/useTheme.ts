@@ -19,3 +19,8 @@ export function useTheme(): Theme {
 export function serviceColor(service: string, theme: Theme): string {
   return serviceColors.color(service, theme);
 }
+
+/** The services that have a colour by now: not all may send traces at this time. */
+export function colouredServices(): string[] {
+  return serviceColors.names();
+}

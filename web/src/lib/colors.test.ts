@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   colorOfSlot,
   contrast,
+  DISTINCT,
   hash,
   levelColor,
   LEVELS,
@@ -67,16 +68,41 @@ test("services differ while there are colours, and keep theirs over visits", () 
   for (const name of [...names].reverse()) expect(second.slot(name)).toBe(first.slot(name));
 });
 
+test("the first services have the colours that differ most", () => {
+  const colors = new ServiceColors(null);
+  const slots = Array.from({ length: DISTINCT }, (_, at) => colors.slot(`service-${at}`));
+  expect(Math.max(...slots)).toBe(DISTINCT - 1);
+  for (const theme of ["light", "dark"] as const) {
+    const apart = slots.flatMap((a) =>
+      slots.filter((b) => b > a).map((b) => distance(colorOfSlot(a, theme), colorOfSlot(b, theme))),
+    );
+    expect(Math.min(...apart), theme).toBeGreaterThan(40);
+  }
+});
+
+/** Of two `#rrggbb` colours: the straight line between them. */
+function distance(a: string, b: string): number {
+  const channels = (color: string) => [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
+  const [left, right] = [channels(a), channels(b)];
+  return Math.hypot(...left.map((value, at) => value - (right[at] ?? 0)));
+}
+
 test("one more service than there are colours shares the one that it hashes to", () => {
   const colors = new ServiceColors(null);
   for (let at = 0; at < SLOTS; at += 1) colors.slot(`service-${at}`);
   expect(colors.slot("late")).toBe(hash("late") % SLOTS);
 });
 
+test("those that were seen before are known", () => {
+  const colors = new ServiceColors(null);
+  colors.slot("a");
+  expect(colors.names()).toEqual(["a"]);
+});
+
 test("spoiled memory is forgotten", () => {
   const store = memory();
   for (const text of ["{", "null", '{"a":99}', '{"a":"x"}']) {
     store.text = text;
-    expect(new ServiceColors(store).slot("a")).toBe(hash("a") % SLOTS);
+    expect(new ServiceColors(store).slot("a")).toBe(hash("a") % DISTINCT);
   }
 });

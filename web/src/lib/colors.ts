@@ -2,55 +2,57 @@
  * A colour for each service, the same on every page and visit.
  *
  * Every colour has at least 4.5:1 against its theme's panels, so that it may be text. A service
- * takes the slot its name hashes to; when that is taken, the next free one, so that two services
- * differ while there are slots. What was taken is remembered.
+ * takes the slot its name hashes to among those that differ most; when that is taken, the next free
+ * one, so that two services differ while there are slots. What was taken is remembered.
  */
 
 export type Theme = "light" | "dark";
 
 const LIGHT = [
   "#1764ab",
-  "#a8480a",
-  "#2b7a1f",
-  "#8a3fb0",
-  "#b3261e",
-  "#0b7285",
+  "#9c36b5",
   "#8c5f00",
-  "#a61e5c",
-  "#3f51b5",
+  "#0b7285",
+  "#c2255c",
+  "#2b7a1f",
+  "#7a4b3a",
+  "#a8480a",
+  "#5f3dc4",
   "#5c6f0a",
   "#087a5b",
-  "#7a4b3a",
-  "#5f3dc4",
-  "#c2255c",
+  "#8a3fb0",
+  "#a61e5c",
+  "#3f51b5",
   "#2f6f8f",
   "#6a6f1c",
-  "#9c36b5",
+  "#b3261e",
   "#496057",
 ] as const;
 
 const DARK = [
   "#5cabf5",
-  "#f09a5b",
-  "#7ccf6b",
-  "#c792ea",
-  "#ff8a80",
-  "#4dd0e1",
+  "#e599f7",
   "#e6b84d",
-  "#f48fb1",
-  "#9fa8ff",
+  "#4dd0e1",
+  "#ff8fab",
+  "#7ccf6b",
+  "#d3a48f",
+  "#f09a5b",
+  "#b197fc",
   "#c0ca5a",
   "#4fd1a5",
-  "#d3a48f",
-  "#b197fc",
-  "#ff8fab",
+  "#c792ea",
+  "#f48fb1",
+  "#9fa8ff",
   "#82c4dd",
   "#d4d27a",
-  "#e599f7",
+  "#ff8a80",
   "#a3bdb1",
 ] as const;
 
 export const SLOTS = LIGHT.length;
+/** The first so many are far from each other; the others lie between them. */
+export const DISTINCT = 7;
 
 export const PANEL: Readonly<Record<Theme, string>> = { light: "#ffffff", dark: "#15191c" };
 
@@ -102,6 +104,13 @@ export function hash(text: string): number {
   return value >>> 0;
 }
 
+/** The first slot that is not taken, of so many, from the one on that the name hashes to. */
+function free(from: number, slots: number, taken: ReadonlySet<number>): number | undefined {
+  return Array.from({ length: slots }, (_, at) => ((from % slots) + at) % slots).find(
+    (slot) => !taken.has(slot),
+  );
+}
+
 type Store = Pick<Storage, "getItem" | "setItem">;
 const KEY = "trefoil.service-colors";
 const REMEMBERED_MAX = 200;
@@ -125,12 +134,16 @@ export class ServiceColors {
     const known = this.slots.get(service);
     if (known !== undefined) return known;
     const taken = new Set(this.slots.values());
-    const wanted = hash(service) % SLOTS;
-    let slot = wanted;
-    while (taken.has(slot) && taken.size < SLOTS) slot = (slot + 1) % SLOTS;
+    const slot =
+      free(hash(service), DISTINCT, taken) ?? free(hash(service), SLOTS, taken) ?? hash(service) % SLOTS;
     this.slots.set(service, slot);
     if (this.slots.size <= REMEMBERED_MAX) this.keep();
     return slot;
+  }
+
+  /** The services that have a colour. */
+  names(): string[] {
+    return [...this.slots.keys()];
   }
 
   color(service: string, theme: Theme): string {

@@ -7,6 +7,7 @@ import {
   labelsText,
   matchersIn,
   parseValue,
+  serviceOfEach,
   servicesOf,
   splitLabels,
   summary,
@@ -161,4 +162,12 @@ test("numbers keep four digits, and what is none is said", () => {
   expect(formatUnit("bytes/s")(2_048)).toBe("2 KiB/s");
   expect(formatUnit("share")(0.256)).toBe("25.6 %");
   expect(formatUnit("seconds")(NaN)).toBe("NaN");
+});
+
+test("series are of a service each, or the question has no answer", () => {
+  const services = ["api", "worker"];
+  expect(serviceOfEach([{ job: "worker" }, { job: "x/api" }], services)).toEqual(["worker", "api"]);
+  expect(serviceOfEach([{ job: "api" }, { job: "api", le: "1" }], services)).toBeNull();
+  expect(serviceOfEach([{ job: "api" }, { job: "other" }], services)).toBeNull();
+  expect(serviceOfEach([{ job: "api" }], services)).toBeNull();
 });

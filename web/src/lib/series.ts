@@ -234,6 +234,13 @@ export function servicesOf(all: readonly Labels[], services: readonly string[]):
   return [];
 }
 
+/** The service of each series, where each is of another one; else null. */
+export function serviceOfEach(all: readonly Labels[], services: readonly string[]): string[] | null {
+  const named = all.map((labels) => servicesOf([labels], services));
+  const flat = named.flatMap((names) => (names.length === 1 ? names : []));
+  return flat.length > 1 && flat.length === all.length && new Set(flat).size === all.length ? flat : null;
+}
+
 /** The labels that an expression asks to be equal to something: its answer may have lost them. */
 export function matchersIn(expr: string): Labels {
   const out: Record<string, string> = {};

@@ -8,12 +8,20 @@ import { HeatChart, type Cell } from "../../charts/HeatChart";
 import { TimeChart, type ChartSeries } from "../../charts/TimeChart";
 import { Segmented } from "../../components/Segmented";
 import { Empty, Failed, Skeleton } from "../../components/States";
-import { useTheme } from "../../components/useTheme";
+import { colouredServices, serviceColor, useTheme } from "../../components/useTheme";
 import { useTimeRange } from "../../components/useTimeRange";
 import { windowOf } from "../../lib/behind";
 import { colorOfSlot } from "../../lib/colors";
 import { unitOf } from "../../lib/promql";
-import { formatNumber, formatUnit, labelsText, splitLabels, toDrawing, toHeat } from "../../lib/series";
+import {
+  formatNumber,
+  formatUnit,
+  labelsText,
+  serviceOfEach,
+  splitLabels,
+  toDrawing,
+  toHeat,
+} from "../../lib/series";
 import type { Range } from "../../lib/time";
 import { ExemplarList, ExemplarMarks } from "./ExemplarMarks";
 import { thin, toPoints } from "./exemplars";
@@ -151,7 +159,7 @@ function Lines({
 }) {
   const theme = useTheme();
   const { setRange } = useTimeRange();
-  const services = useServices();
+  const sending = useServices();
   const [only, setOnly] = useState<ReadonlySet<string>>(new Set());
   const drawing = useMemo(() => toDrawing(items, SERIES_MAX), [items]);
   const units = useMemo(() => asked.map((one) => unitOf(one.expr)), [asked]);
@@ -160,6 +168,15 @@ function Lines({
     [drawing.series],
   );
   const several = items.length > 1;
+  // A line a service: then each has the service's own colour.
+  const services = useMemo(
+    () =>
+      serviceOfEach(
+        drawing.series.map((one) => one.labels),
+        colouredServices(),
+      ),
+    [drawing.series],
+  );
   const alone = (query: number) => drawing.series.filter((one) => one.query === query).length === 1;
   const entries: Entry[] = drawing.series.map((one, at) => {
     const text = labelsText(own[at] ?? {});
@@ -167,7 +184,7 @@ function Lines({
     return {
       key: `${one.query} ${labelsText(one.labels)}`,
       name: `${several ? `${letter(one.query)} ` : ""}${text === "{}" && alone(one.query) ? expr.replace(/\s+/g, " ") : text}`,
-      color: colorOfSlot(at, theme),
+      color: services?.[at] ? serviceColor(services[at], theme) : colorOfSlot(at, theme),
       format: formatUnit(units[one.query] ?? "number"),
       expr,
       series: one,
@@ -184,7 +201,7 @@ function Lines({
   }));
   const shownExprs = shown.map((entry) => entry.expr);
   const odd = drawing.series.reduce((sum, one) => sum + one.odd, 0);
-  const sent = services.data?.data.services.map((one) => one.service) ?? [];
+  const sent = sending.data?.data.services.map((one) => one.service) ?? [];
   const marks = thin(points, range);
   return (
     <div className="panel-body">
