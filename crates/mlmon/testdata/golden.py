@@ -1,7 +1,9 @@
 """Makes the reference numbers that the tests compare with: `make golden`.
 
 Inputs and results are kept together, so that the tests need neither Python nor a network.
-Versions are pinned in requirements.txt beside this file.
+Versions are pinned in requirements.txt beside this file. Two runs write the same bytes: Evidently adds
+over sets of strings, whose order Python draws anew for every process, and sums of several threads come
+together in any order, so both are fixed before anything is imported.
 """
 
 import json
@@ -9,6 +11,10 @@ import math
 import os
 import sys
 import warnings
+
+FIXED = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+if __name__ == "__main__" and any(os.environ.get(name) != value for name, value in FIXED.items()):
+    os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **FIXED})
 
 import numpy as np
 import pandas as pd
