@@ -1,9 +1,11 @@
 """Our detectors beside other tools, on data of the same shapes and sizes, in one run.
 
-    python bench/drift/compare.py OURS [PYTHON]
+    python bench/drift/compare.py OURS [PYTHON [small|full]]
 
 OURS is the built example `measure` of `mlmon`, PYTHON the interpreter of the golden environment
-(`make golden` makes it); without one our figures stand alone. `make bench` calls it.
+(`make golden` makes it); without one our figures stand alone. Beside it, `venv-whylogs` may hold
+whylogs, which wants a NumPy of its own (bench/drift/others.py says how). `full` measures 1,000,000 × 50
+of the others as well, which takes them minutes. `make bench` calls it.
 """
 
 import os
@@ -19,7 +21,11 @@ ROWS = [
         ["Evidently, defaults", "NannyML, four methods", "SciPy, KS and Wasserstein"],
         0.6,
     ),
-    ("1,000,000 × 50 twice, defaults", [], 1.5),
+    (
+        "1,000,000 × 50 twice, defaults",
+        ["NannyML, Jensen-Shannon, 1,000,000 × 50", "Evidently, PSI, 1,000,000 × 50"],
+        1.5,
+    ),
     ("4,000,000 values into counters", ["whylogs, 4,000,000 values"], 0.04),
     ("4,000,000 values into counters and sketches", ["whylogs, 4,000,000 values"], 0.08),
     ("CBPE, 50,000 rows learned and 50,000 estimated", ["NannyML, CBPE 50,000 + 50,000"], 0.1),
@@ -56,7 +62,10 @@ def main():
     theirs = {}
     if len(sys.argv) > 2 and os.access(sys.argv[2], os.X_OK):
         script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "others.py")
-        theirs = figures([sys.argv[2], script])
+        theirs = figures([sys.argv[2], script, *sys.argv[3:4]])
+        whylogs = sys.argv[2].replace("venv-golden", "venv-whylogs")
+        if whylogs != sys.argv[2] and os.access(whylogs, os.X_OK):
+            theirs |= figures([whylogs, script, "whylogs"])
     else:
         print("other tools are left out: `make golden` installs them")
     print(f"{'':<58}{'CPU s':>9}{'peak MB':>9}{'to reach':>10}  others: CPU s, peak MB, times ours")

@@ -1,12 +1,16 @@
 """What other tools need for the rows of `cargo run --release -p mlmon --example measure`.
 
 Run with the interpreter of the golden environment (`make golden` makes it):
-    target/venv-golden/bin/python bench/drift/others.py
+    target/venv-golden/bin/python bench/drift/others.py [full]
+`full` also measures 1,000,000 × 50. whylogs wants NumPy 1 and so an environment of its own:
+    python3 -m venv target/venv-whylogs && target/venv-whylogs/bin/pip install whylogs==1.6.4 pandas==2.2.3
+    target/venv-whylogs/bin/python bench/drift/others.py whylogs
 Prints processor seconds (all threads) and peak memory of this process so far.
 """
 
 import os
 import resource
+import sys
 import time
 import warnings
 
@@ -57,7 +61,7 @@ def main():
     measure("Evidently, defaults", lambda: Report([DataDriftPreset()]).run(current, reference).dict())
     import nannyml as nml
 
-    def nannyml(methods):
+    def nannyml(methods):  # of the tables as they are when it is called
         names = list(reference.columns)
         calculator = nml.UnivariateDriftCalculator(column_names=names, continuous_methods=methods, chunk_number=10)
         calculator.fit(reference).calculate(current)
@@ -72,13 +76,6 @@ def main():
     features = ["car_age", "km_driven", "price_new", "accident_count", "door_count", "fuel", "transmission"]
     dle = lambda: nml.DLE(feature_column_names=features, y_pred="y_pred", y_true="y_true", metrics=["mae", "rmse"], chunk_size=6000).fit(past).estimate(now)
     measure("NannyML, DLE 60,000 + 60,000, 2 metrics", dle)
-    try:
-        import whylogs
-    except ImportError:
-        print("whylogs is not installed")
-    else:
-        values = pd.DataFrame({"x": np.random.default_rng(9).normal(size=4_000_000)})
-        measure("whylogs, 4,000,000 values", lambda: whylogs.log(values))
     rng = np.random.default_rng(5)
     score = rng.random(10_000_000)
     label = rng.random(10_000_000) < score
@@ -90,7 +87,20 @@ def main():
         sk.brier_score_loss(label, score)
 
     measure("scikit-learn, AUROC, AP, log loss, Brier of 10,000,000", metrics)
+    if "full" in sys.argv:
+        del score, label
+        reference, current = table(3, 1_000_000, 50, 0.0), table(4, 1_000_000, 50, 0.1)
+        measure("NannyML, Jensen-Shannon, 1,000,000 × 50", lambda: nannyml(["jensen_shannon"]))
+        measure("Evidently, PSI, 1,000,000 × 50",
+            lambda: Report([DataDriftPreset(method="psi")]).run(current, reference).dict())
+
+
+def with_whylogs():
+    import whylogs
+
+    values = pd.DataFrame({"x": np.random.default_rng(9).normal(size=4_000_000)})
+    measure("whylogs, 4,000,000 values", lambda: whylogs.log(values))
 
 
 if __name__ == "__main__":
-    main()
+    with_whylogs() if "whylogs" in sys.argv else main()

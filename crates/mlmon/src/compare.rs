@@ -7,17 +7,18 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use hashbrown::HashMap;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::Error;
 use crate::column::{self, Kind};
-use crate::detector::{self, Detector, Measure, Needs};
+use crate::detector::{self, Detector, Measure, Needs, Rule};
 use crate::pair::{Pair, Side};
 use crate::profile::{Binning, Edges, Profile};
 use crate::quality::{self, Finding};
 use crate::stat::order;
-use crate::threshold::{self, Threshold, Verdict};
+use crate::threshold::{self, Band, Threshold, Verdict};
 
 /// A column's name and its arrays.
 #[derive(Debug, Clone)]
@@ -67,6 +68,8 @@ impl Default for Options {
 pub struct Baseline {
     options: Options,
     columns: Vec<Remembered>,
+    /// What a detector's value of a column has to exceed, where chunks of the reference say so.
+    limits: HashMap<(String, &'static str), f64>,
 }
 
 #[derive(Debug)]
@@ -153,7 +156,31 @@ impl Baseline {
         let keep = options.needs_values();
         let learn = |column: &Column| Remembered::learn(column, &options, keep);
         let columns = reference.par_iter().map(learn).collect();
-        Baseline { options, columns }
+        Baseline { options, columns, limits: HashMap::new() }
+    }
+
+    /// Learns what values chunks of the reference have: mean and so many standard deviations of them
+    /// are what a window is held against from now on.
+    pub fn learn_chunks<'a>(
+        &mut self,
+        chunks: impl Iterator<Item = &'a [Column]>,
+        deviations: f64,
+    ) {
+        let mut values: HashMap<(String, &'static str), Vec<f64>> = HashMap::new();
+        for chunk in chunks {
+            for column in self.compare(chunk).columns {
+                for one in &column.measures {
+                    let key = (column.name.clone(), one.detector);
+                    values.entry(key).or_default().push(one.measure.value);
+                }
+            }
+        }
+        let limit = |(key, values): ((String, &'static str), Vec<f64>)| {
+            let band = Band::of(&values, deviations, (f64::NEG_INFINITY, f64::INFINITY));
+            // A rule alarms from its number on, and this number itself is within the band.
+            Some((key, band.upper?.next_up()))
+        };
+        self.limits = values.into_iter().filter_map(limit).collect();
     }
 
     /// A baseline of columns that were counted elsewhere. Without values, only detectors that need
@@ -161,7 +188,8 @@ impl Baseline {
     pub fn of_counted(columns: Vec<Counted>, options: Options) -> Baseline {
         let remember =
             |one: Counted| Remembered { name: one.name, profile: one.profile, sorted: one.sorted };
-        Baseline { options, columns: columns.into_iter().map(remember).collect() }
+        let columns = columns.into_iter().map(remember).collect();
+        Baseline { options, columns, limits: HashMap::new() }
     }
 
     /// Measures a window against the reference.
@@ -215,8 +243,12 @@ impl Baseline {
         let mut verdicts = threshold::judge(&measures, &self.options.threshold).into_iter();
         for column in &mut columns {
             for (one, verdict) in column.measures.iter_mut().zip(verdicts.by_ref()) {
-                one.verdict = verdict;
-                column.drifted |= verdict.drifted;
+                let limit = self.limits.get(&(column.name.clone(), one.detector));
+                one.verdict = limit.map_or(verdict, |limit| Verdict {
+                    drifted: one.measure.value >= *limit,
+                    rule: Rule::ValueAtLeast(*limit),
+                });
+                column.drifted |= one.verdict.drifted;
             }
         }
         for name in current.filter(|name| self.columns.iter().all(|past| past.name != *name)) {

@@ -20,7 +20,7 @@ pub use streams::{Alarm, Stream};
 pub use together::{Correlation, Multivariate, Together};
 
 use crate::Error;
-use crate::compare::{Baseline, Options, Report};
+use crate::compare::{Baseline, Column, Options, Report};
 use crate::detector::{self, Detector};
 use crate::multivariate;
 use crate::performance::binary::Worth;
@@ -132,6 +132,25 @@ pub struct Part {
     pub name: String,
     /// Its comparison with the reference (a segment with the same segment of it).
     pub report: Report,
+    /// Of a segment: the model's performance in it against that in the same segment of the reference,
+    /// each metric with one point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub performance: Option<Performance>,
+}
+
+impl Part {
+    pub(crate) fn of(name: String, report: Report) -> Part {
+        Part { name, report, performance: None }
+    }
+}
+
+/// What was compared, as the user names it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sources {
+    /// What things were like.
+    pub reference: String,
+    /// What they are like.
+    pub current: String,
 }
 
 /// Everything that a monitor found.
@@ -139,6 +158,9 @@ pub struct Part {
 pub struct Outcome {
     /// The monitor.
     pub name: String,
+    /// The tables' names, where they have any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Sources>,
     /// All current rows against the reference.
     pub overall: Report,
     /// Window by window.
@@ -177,9 +199,11 @@ impl Outcome {
         self.overall.columns.iter().any(|column| !column.findings.is_empty())
     }
 
-    /// Whether any performance metric left its band.
+    /// Whether any performance metric left its band, in a window or a segment.
     pub fn degraded(&self) -> bool {
-        let series = self.performance.iter().flat_map(|performance| &performance.metrics);
+        let in_segments = self.segments.iter().filter_map(|part| part.performance.as_ref());
+        let all = self.performance.iter().chain(in_segments);
+        let series = all.flat_map(|performance| &performance.metrics);
         series.flat_map(|metric| &metric.points).any(|point| point.alert)
     }
 }
@@ -301,22 +325,27 @@ impl Monitor {
         let watched = self.watched(&reference, &current)?;
         let mut notes = Vec::new();
         self.note_left_out(&reference, &watched, &mut notes);
-        let baseline = Baseline::fit(&reference.columns(&watched), self.options()?);
-        let overall = baseline.compare(&current.columns(&watched));
         let windows = self.windows(&current)?;
+        let longest = windows.iter().map(|(_, rows)| rows.len()).max().unwrap_or(0);
+        let baseline = self.baseline(&reference, &watched, longest)?;
+        let overall = baseline.compare(&current.columns(&watched));
         let parts = windows
             .iter()
-            .map(|(name, rows)| Part {
-                name: name.clone(),
-                report: baseline.compare(&current.rows_of(rows).columns(&watched)),
+            .map(|(name, rows)| {
+                let report = baseline.compare(&current.rows_of(rows).columns(&watched));
+                Part::of(name.clone(), report)
             })
             .collect();
-        let segments = self.segments(&reference, &current, &watched, &mut notes)?;
+        let mut segments = self.segments(&reference, &current, &watched, &mut notes)?;
         let features = self.features(&watched);
         let performance =
             performance::measure(self, &reference, &current, &windows, &features, &mut notes)?;
+        if performance.is_some() {
+            self.perform_by_segment((&reference, &current), &features, &mut segments)?;
+        }
         let mut outcome = Outcome {
             name: self.name.clone(),
+            sources: None,
             overall,
             windows: parts,
             segments,
@@ -332,6 +361,24 @@ impl Monitor {
         Ok(outcome)
     }
 
+    /// What windows of at most so many rows are held against.
+    fn baseline(
+        &self,
+        reference: &Table,
+        watched: &[String],
+        longest: usize,
+    ) -> Result<Baseline, Error> {
+        let mut baseline = Baseline::fit(&reference.columns(watched), self.options()?);
+        if let Threshold::Chunks { deviations } = self.threshold {
+            let order = reference.in_time(self.time.as_deref().filter(|t| reference.has(t)))?;
+            let chunks = performance::chunks(reference.rows(), longest)
+                .map(|rows| reference.rows_of(&order[rows]).columns(watched));
+            let chunks: Vec<Vec<Column>> = chunks.collect();
+            baseline.learn_chunks(chunks.iter().map(Vec::as_slice), deviations);
+        }
+        Ok(baseline)
+    }
+
     /// What needs whole rows: several columns together, and their order.
     pub(crate) fn look_at_rows(
         &self,
@@ -345,7 +392,7 @@ impl Monitor {
         let features = self.features(watched);
         let alpha = match self.threshold {
             Threshold::Sampled { alpha, .. } => alpha,
-            Threshold::Customary | Threshold::Fixed(_) => 0.05,
+            _ => 0.05,
         };
         if !chosen.together.is_empty() {
             outcome.multivariate =
@@ -428,12 +475,32 @@ impl Monitor {
                 notes.push(format!("segment {name} is new: nothing to compare it with"));
                 continue;
             };
-            let before = reference.rows_of(before).columns(&watched);
-            let baseline = Baseline::fit(&before, self.options()?);
+            let baseline = self.baseline(&reference.rows_of(before), &watched, rows.len())?;
             let report = baseline.compare(&current.rows_of(&rows).columns(&watched));
-            parts.push(Part { name, report });
+            parts.push(Part::of(name, report));
         }
         Ok(parts)
+    }
+
+    /// Adds the performance in each segment, where it has rows enough for one.
+    pub(crate) fn perform_by_segment(
+        &self,
+        (reference, current): (&Table, &Table),
+        features: &[String],
+        segments: &mut [Part],
+    ) -> Result<(), Error> {
+        let Some(by) = &self.by else { return Ok(()) };
+        let (past, now) = (reference.by_value(by)?, current.by_value(by)?);
+        for part in segments {
+            let (Some(before), Some(rows)) = (past.get(&part.name), now.get(&part.name)) else {
+                continue;
+            };
+            let (before, rows) = (reference.rows_of(before), current.rows_of(rows));
+            let measured =
+                performance::measure(self, &before, &rows, &[], features, &mut Vec::new());
+            part.performance = measured.ok().flatten();
+        }
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::Error;
 use crate::column::{self, Kind};
 use crate::profile::Profile;
+use crate::report::short;
 use crate::stat::special;
 
 /// A changed share is a finding when its p-value is below this.
@@ -101,8 +102,11 @@ impl Finding {
             }
             Finding::Infinite { rows } => format!("{rows} infinite values"),
             Finding::OutOfRange { reference, current } => format!(
-                "values from {:.6} to {:.6}, the reference had {:.6} to {:.6}",
-                current.0, current.1, reference.0, reference.1
+                "values from {} to {}, the reference had {} to {}",
+                short(current.0),
+                short(current.1),
+                short(reference.0),
+                short(reference.1)
             ),
             Finding::Unseen { rows, share, examples } => format!(
                 "{rows} rows ({}) with categories that the reference does not have: {}",

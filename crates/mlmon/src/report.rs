@@ -22,7 +22,7 @@ fn leading(column: &ColumnReport) -> Option<&Measured> {
 }
 
 /// A number with four significant digits.
-fn short(number: f64) -> String {
+pub(crate) fn short(number: f64) -> String {
     let size = number.abs();
     if number == 0.0 {
         "0".to_owned()
@@ -36,6 +36,23 @@ fn short(number: f64) -> String {
         format!("{number:.0}")
     } else {
         format!("{number:.2e}")
+    }
+}
+
+/// A number with few digits, for cells and axes.
+fn brief(number: f64) -> String {
+    let size = number.abs();
+    // Four digits where the third would hide what changed: shares near 1.
+    let digits = match size {
+        _ if (0.9..1.0).contains(&size) => 4,
+        _ if size < 10.0 => 3,
+        _ if size < 1_000.0 => 1,
+        _ => 0,
+    };
+    match size {
+        _ if number == 0.0 => "0".to_owned(),
+        _ if !(0.000_5..1e7).contains(&size) => format!("{number:.0e}"),
+        _ => format!("{number:.digits$}"),
     }
 }
 

@@ -31,6 +31,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// What people call it: the beginning of its documentation.
+    pub fn title(&self) -> &'static str {
+        let line = self.text.lines().next().unwrap_or(self.name).trim_start_matches("//!");
+        line.split([':', '.']).next().unwrap_or(line).trim()
+    }
+
     /// The comment its file opens with.
     pub fn documentation(&self) -> String {
         let lines = self.text.lines().map_while(|line| line.strip_prefix("//!"));

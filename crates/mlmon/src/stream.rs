@@ -30,6 +30,7 @@ use crate::compare::{Baseline, Counted, Options, Report};
 use crate::monitor::{Every, Monitor, Outcome, Part, Table, WINDOWS_LIMIT};
 use crate::profile::{Edges, Profile};
 use crate::stat::order;
+use crate::threshold::Threshold;
 
 /// Rows of a window that rank tests look at.
 pub const WINDOW_SAMPLE_ROWS: usize = 2_000;
@@ -78,6 +79,11 @@ impl Rows for Vec<RecordBatch> {
 impl Monitor {
     /// Compares tables that are read batch by batch.
     pub fn stream(&self, reference: &dyn Rows, current: &dyn Rows) -> Result<Outcome, Error> {
+        if matches!(self.threshold, Threshold::Chunks { .. }) {
+            return Err(Error::Option(
+                "limits by chunks of the reference need tables that fit memory".to_owned(),
+            ));
+        }
         let heads = (head(reference)?, head(current)?);
         self.check_columns(&heads.0, &heads.1)?;
         let mut notes = vec![format!(
@@ -99,6 +105,7 @@ impl Monitor {
         let segments = self.segments_of(&before, &now, &mut notes)?;
         let mut outcome = Outcome {
             name: self.name.clone(),
+            sources: None,
             overall,
             windows,
             segments,
@@ -121,6 +128,9 @@ impl Monitor {
                      streamed tables are not kept"
                         .to_owned(),
                 );
+            }
+            if outcome.performance.is_some() {
+                self.perform_by_segment(tables, &[], &mut outcome.segments)?;
             }
             outcome.fairness = self.fairness_of(tables.0, tables.1)?;
         }
@@ -163,7 +173,7 @@ impl Monitor {
             };
             let baseline = Baseline::of_counted(without(before.counted_of(past)), self.options()?);
             let report = baseline.compare_counted(&without(now.counted_of(group)));
-            parts.push(Part { name: name.clone(), report });
+            parts.push(Part::of(name.clone(), report));
         }
         Ok(parts)
     }
@@ -188,7 +198,8 @@ impl Monitor {
     fn answers(&self, rows: &dyn Rows) -> Result<Table, Error> {
         let schema = rows.schema();
         let scores: Vec<String> = self.scores.iter().map(|(_, column)| column.clone()).collect();
-        let named = [&self.target, &self.prediction, &self.score, &self.time, &self.protected];
+        let named =
+            [&self.target, &self.prediction, &self.score, &self.time, &self.protected, &self.by];
         let columns = self.present(&schema, &scores, &named);
         let mut batches = Vec::new();
         rows.each(&columns, &mut |batch| {
@@ -514,7 +525,7 @@ impl<'a> Counting<'a> {
                     one.sorted = sorted(&sample, &one.name)?;
                 }
             }
-            parts.push(Part { name, report: baseline.compare_counted(&counted) });
+            parts.push(Part::of(name, baseline.compare_counted(&counted)));
         }
         Ok(parts)
     }

@@ -27,6 +27,12 @@ pub enum Threshold {
     Customary,
     /// One rule for all.
     Fixed(Rule),
+    /// Above the mean of chunks of the reference by more than so many standard deviations, as NannyML.
+    /// Chunks are as large as the windows: what scatters by chance scatters by size.
+    Chunks {
+        /// How many.
+        deviations: f64,
+    },
 }
 
 impl Default for Threshold {
@@ -61,7 +67,8 @@ pub struct Verdict {
 /// Decides about all measures of one window together.
 pub fn judge(measures: &[(&Detector, Measure)], threshold: &Threshold) -> Vec<Verdict> {
     match threshold {
-        Threshold::Customary => {
+        // Chunks are known to the baseline, which holds measures against them itself.
+        Threshold::Customary | Threshold::Chunks { .. } => {
             measures.iter().map(|(detector, measure)| hold(detector.customary, measure)).collect()
         }
         Threshold::Fixed(rule) => {

@@ -39,6 +39,7 @@ struct Options {
     alpha: f64,
     correction: String,
     customary: bool,
+    deviations: Option<f64>,
     by: Option<String>,
     time: Option<String>,
     every: Option<String>,
@@ -107,9 +108,10 @@ impl Options {
             columns: self.columns,
             detectors: self.detectors,
             binning: self.bins.binning()?,
-            threshold: match self.customary {
-                true => Threshold::Customary,
-                false => Threshold::Sampled { alpha: self.alpha, correction },
+            threshold: match self.deviations {
+                Some(deviations) => Threshold::Chunks { deviations },
+                None if self.customary => Threshold::Customary,
+                None => Threshold::Sampled { alpha: self.alpha, correction },
             },
             by: self.by,
             time: self.time,
@@ -209,16 +211,16 @@ fn detectors() -> Vec<(&'static str, &'static str, &'static str, String)> {
         mlmon::detector::ALL.iter().map(|one| (one.name, one.title, "column", one.documentation()));
     let together = mlmon::multivariate::ALL
         .iter()
-        .map(|one| (one.name, one.name, "columns together", one.documentation()));
+        .map(|one| (one.name, one.title(), "columns together", one.documentation()));
     let correlation = (
         mlmon::monitor::CORRELATION,
-        mlmon::monitor::CORRELATION,
+        "Change of correlations",
         "columns together",
         mlmon::quality::CORRELATION_TEXT.to_owned(),
     );
     let streams = mlmon::sequential::ALL
         .iter()
-        .map(|one| (one.name, one.name, "row by row", one.documentation()));
+        .map(|one| (one.name, one.title(), "row by row", one.documentation()));
     columns.chain(together).chain([correlation]).chain(streams).collect()
 }
 

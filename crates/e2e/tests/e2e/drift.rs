@@ -155,3 +155,94 @@ async fn tables_larger_than_the_memory_they_may_take_are_streamed() {
     let said = program::run(&mut command, PATIENCE).await.success();
     show(&said);
 }
+
+/// A stand-in for S3 that lists and hands out what lies in a directory, to who signs with its key.
+const S3: &str = r#"
+import http.server, os, subprocess, sys, threading, urllib.parse
+import pyarrow as pa, pyarrow.parquet as pq
+from deltalake import write_deltalake
+
+program, directory = sys.argv[1:]
+objects, refused = {}, []
+
+class S3(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        url = urllib.parse.urlsplit(self.path)
+        key = urllib.parse.unquote(url.path).removeprefix("/bucket").lstrip("/")
+        if "Credential=key/" not in self.headers.get("Authorization", ""):
+            refused.append(self.path)
+            return self.answer(403, b"")
+        if key:
+            return self.answer(200, objects[key]) if key in objects else self.answer(404, b"")
+        prefix = urllib.parse.parse_qs(url.query).get("prefix", [""])[0]
+        entry = "<Contents><Key>{}</Key><LastModified>2026-11-21T12:00:00.000Z</LastModified><ETag>e</ETag><Size>{}</Size></Contents>"
+        names = sorted(name for name in objects if name.startswith(prefix))
+        listed = "".join(entry.format(name, len(objects[name])) for name in names)
+        self.answer(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{listed}</ListBucketResult>".encode())
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Last-Modified", "Sat, 21 Nov 2026 12:00:00 GMT")
+        self.send_header("ETag", '"e"')
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), S3)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+rows = 2000
+def table(shift):
+    return pa.table({
+        "n": [float(i % 50 + shift) for i in range(rows)],
+        "city": ["Rome" if i % (3 + shift) else "Oslo" for i in range(rows)],
+    })
+reference, current = table(0), table(20)
+pq.write_table(reference, f"{directory}/reference.parquet")
+os.makedirs(f"{directory}/now/more")
+for part in range(3):
+    pq.write_table(current.slice(part * 700, 700), f"{directory}/now/{'more/' if part else ''}part-{part}.parquet")
+write_deltalake(f"{directory}/lake", reference.slice(0, 10), partition_by=["city"])
+write_deltalake(f"{directory}/lake", current, mode="overwrite")
+for folder, _, files in os.walk(directory):
+    for file in files:
+        path = os.path.join(folder, file)
+        objects[os.path.relpath(path, directory)] = open(path, "rb").read()
+        objects["deep/" + os.path.relpath(path, directory)] = open(path, "rb").read()
+
+def drift(reference, current, key="key"):
+    environment = {
+        "PATH": os.environ["PATH"], "AWS_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "AWS_ALLOW_HTTP": "true",
+        "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+    command = [program, "drift", reference, current]
+    run = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=50)
+    print(reference, current, run.returncode, run.stderr)
+    return run.returncode, run.stdout, run.stderr
+
+own = f"{directory}/reference.parquet"
+expected = (3, "drift: 2 of 2 columns drifted   reference 2,000 rows, current 2,000 rows")
+for name in ("s3://bucket/now", "s3://bucket/deep/now/", "s3://bucket/now/**/*.parquet", "s3://bucket/deep/**/part-?.parquet",
+             "s3://bucket/lake", "s3://bucket/deep/lake/", "s3a://bucket/lake"):
+    code, said, error = drift("s3://bucket/deep/reference.parquet", name)
+    assert (code, said.splitlines()[0]) == expected, (name, code, said, error)
+assert drift("s3://bucket/ref*.parquet", own)[0] == 0
+for name, words in (("s3://bucket/none.parquet", "none.parquet"), ("s3://bucket/no/*.csv", "no Parquet"), ("s3://bucket/", "Delta table")):
+    code, _, error = drift(own, name)
+    assert code == 1 and words in error, (name, code, error)
+code, _, error = drift(own, "s3://bucket/reference.parquet", key="wrong")
+assert code == 1 and refused and "secret" not in error, (code, error)
+"#;
+
+#[tokio::test]
+async fn objects_patterns_and_delta_tables_of_a_bucket_are_read() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let mut command = program::command(program::python());
+    command.arg("-c").arg(S3).arg(program::trefoil()).arg(scratch.path());
+    let said = program::run(&mut command, PATIENCE).await.success();
+    show(&said);
+}

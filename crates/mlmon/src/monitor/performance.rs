@@ -44,6 +44,15 @@ pub struct Performance {
     pub metrics: Vec<MetricSeries>,
 }
 
+impl Performance {
+    /// Of the metrics that say anything: some need labels and have no estimate.
+    fn of(task: Task, metrics: impl Iterator<Item = MetricSeries>) -> Performance {
+        let says = |point: &Point| point.realized.is_some() || point.estimate.is_some();
+        let metrics = metrics.filter(|metric| metric.points.iter().any(says)).collect();
+        Performance { task, metrics }
+    }
+}
+
 /// A metric over windows.
 #[derive(Debug, Clone, Serialize)]
 pub struct MetricSeries {
@@ -167,6 +176,10 @@ impl Past {
             mean: stat::mean(&chunks),
             deviation: stat::deviation(&chunks, 0),
         }
+    }
+
+    fn series(self, name: &'static str, points: Vec<Point>) -> MetricSeries {
+        MetricSeries { name, band: self.band, reference: self.mean, points }
     }
 
     /// An estimate that has no error of its own: the metric scatters as it did.

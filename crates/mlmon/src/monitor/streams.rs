@@ -11,11 +11,17 @@ use super::performance::Decisions;
 use super::rows::Table;
 use crate::Error;
 use crate::column::{self, Kind};
-use crate::sequential::{Entry, State};
+use crate::sequential::{Cusum, Entry, Kswin, PageHinkley, Sequential, State};
 use crate::stat;
 
 /// Rows of the reference, its last ones, that a detector sees first.
 const WARM_UP_ROWS: usize = 20_000;
+/// Shift that is tolerated, in standard deviations. River's and frouros' 0.005 is for any unit; here it
+/// would be an alarm every 3,000 rows of noise, while 0.1 makes it one in a million.
+const TOLERATED: f64 = 0.1;
+/// Chance of a false alarm of KSWIN at a row. River's 0.005 alarms every few hundred rows of noise, this
+/// not once in 60,000.
+const KSWIN_ALPHA: f64 = 1e-5;
 /// Alarms listed of one column.
 const ALARMS_LISTED: usize = 100;
 
@@ -46,6 +52,30 @@ fn of_mistakes(entry: &Entry) -> bool {
     matches!(entry.name, "ddm" | "eddm" | "hddm")
 }
 
+/// A detector for numbers in standard deviations.
+fn scaled(entry: &Entry) -> Box<dyn Sequential> {
+    match entry.name {
+        "page_hinkley" => {
+            let mut detector = PageHinkley::default();
+            detector.delta = TOLERATED;
+            // Forgetting would forget what is tolerated, too: after 10,000 rows the sum would wander.
+            detector.alpha = 1.0;
+            Box::new(detector)
+        }
+        "cusum" => {
+            let mut detector = Cusum::default();
+            detector.delta = TOLERATED;
+            Box::new(detector)
+        }
+        "kswin" => {
+            let mut detector = Kswin::default();
+            detector.alpha = KSWIN_ALPHA;
+            Box::new(detector)
+        }
+        _ => (entry.make)(),
+    }
+}
+
 pub(super) fn watch(
     monitor: &Monitor,
     entries: &[&'static Entry],
@@ -61,7 +91,7 @@ pub(super) fn watch(
     let tail = past_order.len().saturating_sub(WARM_UP_ROWS);
     let mut streams = Vec::new();
     let mut look = |entry: &'static Entry, name: &str, past: Vec<f64>, now: Vec<f64>| {
-        let mut detector = (entry.make)();
+        let mut detector = scaled(entry);
         for row in &past_order[tail..] {
             detector.update(past[*row as usize]);
         }

@@ -271,7 +271,7 @@ pub(super) fn correlations(
     }
     let (alpha, correction) = match threshold {
         Threshold::Sampled { alpha, correction } => (*alpha, *correction),
-        Threshold::Customary | Threshold::Fixed(_) => (0.05, Correction::Holm),
+        _ => (0.05, Correction::Holm),
     };
     let probabilities: Vec<f64> = found.iter().map(|pair| pair.probability).collect();
     let mut levels = threshold::levels(&probabilities, alpha, correction).into_iter();

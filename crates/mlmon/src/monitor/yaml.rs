@@ -7,7 +7,8 @@
 //!     columns: [car_value, salary_range]    # all, when not named
 //!     detectors: [psi, wasserstein_normed]  # or: all
 //!     bins: 10                              # or: doane, values, or a list of cuts
-//!     threshold: {alpha: 0.05, correction: holm}   # or: customary
+//!     threshold: {alpha: 0.05, correction: holm}   # or: customary, {value: 0.2},
+//!                                           # {probability: 0.01}, {deviations: 3} of chunks
 //!     by: region
 //!     time: timestamp
 //!     every: 1d                             # or: 5000 rows
@@ -26,6 +27,7 @@
 use stdx::yaml::{self, Fields, Node, Problem, Value};
 
 use super::{Every, Monitor};
+use crate::detector::Rule;
 use crate::performance::binary::Worth;
 use crate::profile::Binning;
 use crate::threshold::{Correction, Threshold};
@@ -121,14 +123,32 @@ fn worth(node: &Node) -> Result<Worth, Problem> {
     Ok(worth)
 }
 
+type OfOneNumber = (&'static str, fn(f64) -> Threshold);
+
+/// Thresholds of one number, whatever the sample's size.
+const FIXED: [OfOneNumber; 3] = [
+    ("value", |value| Threshold::Fixed(Rule::ValueAtLeast(value))),
+    ("probability", |level| Threshold::Fixed(Rule::ProbabilityBelow(level))),
+    ("deviations", |deviations| Threshold::Chunks { deviations }),
+];
+
 fn threshold(node: &Node) -> Result<Threshold, Problem> {
     if !matches!(node.value, Value::Map(_)) {
         return match node.text()?.as_str() {
             "customary" => Ok(Threshold::Customary),
-            _ => Err(node.problem("a threshold is customary or {alpha, correction}")),
+            _ => Err(node.problem(
+                "a threshold is customary, {alpha, correction}, {value}, {probability} or {deviations}",
+            )),
         };
     }
     let mut fields = Fields::of(node, "threshold")?;
+    for (key, made) in FIXED {
+        if let Some(number) = fields.node(key) {
+            let number = number.number()?;
+            fields.finish()?;
+            return Ok(made(number));
+        }
+    }
     let alpha = match fields.node("alpha") {
         Some(alpha) => alpha.number()?,
         None => 0.05,

@@ -3,10 +3,10 @@
 mod columns;
 mod rows;
 
-use super::chart::{escape, heatmap, series};
+use super::chart::{escape, heatmap, metric};
 use super::words;
 use super::{counted, short};
-use crate::monitor::{MetricSeries, Outcome, Task};
+use crate::monitor::{MetricSeries, Outcome, Part, Task};
 use crate::{detector, multivariate, sequential};
 
 /// The page.
@@ -20,24 +20,27 @@ pub fn page(outcome: &Outcome) -> String {
     );
     summary(&mut html, outcome);
     performance(&mut html, outcome);
+    rows::segments(&mut html, outcome);
     rows::fairness(&mut html, outcome);
     if !outcome.windows.is_empty() {
         html.push_str(
             "<h2>Drift over time</h2><p class=\"soft\">Each window of the current data against the \
-             whole reference. A cell says the detector's value; its colour is the stronger the larger the effect, \
-             and framed where it is an alarm for a window of that many rows.</p><div class=\"card wide\">",
+             whole reference, named by its beginning. A cell is the darker the larger the effect, and \
+             framed where it is an alarm for a window of that many rows; point at it for the numbers.\
+             </p><div class=\"card wide\">",
         );
         html.push_str(&heatmap(&outcome.windows, &outcome.overall));
         html.push_str("</div>");
     }
     if !outcome.segments.is_empty() {
         html.push_str(
-            "<h2>By segment</h2><p class=\"soft\">Each segment of the current data against the same \
-             segment of the reference, largest first.</p><div class=\"card wide\">",
+            "<h2>Drift by segment</h2><p class=\"soft\">Each segment of the current data against the \
+             same segment of the reference, largest first.</p><div class=\"card wide\">",
         );
         html.push_str(&heatmap(&outcome.segments, &outcome.overall));
         html.push_str("</div>");
     }
+    rows::quality(&mut html, outcome);
     html.push_str(
         "<h2>Columns</h2><p class=\"legend soft\"><span><i class=\"past\" style=\"background:var(--past)\">\
          </i>reference</span><span><i style=\"background:var(--now)\"></i>current</span>share of rows \
@@ -59,41 +62,26 @@ fn summary(html: &mut String, outcome: &Outcome) {
         1 => "<span class=\"bad\">1 column drifted</span>".to_owned(),
         n => format!("<span class=\"bad\">{n} columns drifted</span>"),
     };
-    let findings: usize = report.columns.iter().map(|column| column.findings.len()).sum();
-    let windows = outcome.windows.iter().filter(|part| part.report.drifted > 0).count();
     put!(
         html,
-        "<h1>{}</h1><p>{verdict} of {} compared; reference {} rows, current {} rows.</p>{}\
-         <div class=\"tiles\"><div class=\"tile\"><span class=\"soft\">drifted columns</span><b>{} / {}</b></div>",
+        "<h1>{}</h1><p>{verdict} of {} compared.</p><table class=\"small sides\"><tbody>",
         escape(&outcome.name),
         report.compared,
-        counted(report.rows.0),
-        counted(report.rows.1),
-        story(outcome),
-        report.drifted,
-        report.compared,
     );
-    if !outcome.windows.is_empty() {
+    let sources = outcome.sources.as_ref();
+    for (side, rows, source) in [
+        ("reference", report.rows.0, sources.map(|sources| &sources.reference)),
+        ("current", report.rows.1, sources.map(|sources| &sources.current)),
+    ] {
+        let source = source.map_or(String::new(), |source| escape(source));
         put!(
             html,
-            "<div class=\"tile\"><span class=\"soft\">windows with drift</span><b>{windows} / {}</b></div>",
-            outcome.windows.len()
+            "<tr><th scope=\"row\">{side}</th><td>{} rows</td><td>{source}</td></tr>",
+            counted(rows)
         );
     }
-    if let Some(performance) = &outcome.performance {
-        let points = performance.metrics.iter().flat_map(|metric| &metric.points);
-        let alerts = points.filter(|point| point.alert).count();
-        put!(
-            html,
-            "<div class=\"tile\"><span class=\"soft\">performance alerts</span><b>{alerts}</b></div>"
-        );
-    }
-    put!(
-        html,
-        "<div class=\"tile\"><span class=\"soft\">data-quality findings</span><b>{findings}</b></div>\
-         <div class=\"tile\"><span class=\"soft\">duplicate rows</span><b>{}</b></div></div>",
-        outcome.duplicates.map_or_else(|| "–".to_owned(), counted)
-    );
+    put!(html, "</tbody></table>{}", story(outcome));
+    tiles(html, outcome);
     if !outcome.notes.is_empty() {
         html.push_str("<ul class=\"soft notes\">");
         for note in &outcome.notes {
@@ -101,6 +89,35 @@ fn summary(html: &mut String, outcome: &Outcome) {
         }
         html.push_str("</ul>");
     }
+}
+
+fn tiles(html: &mut String, outcome: &Outcome) {
+    let report = &outcome.overall;
+    let mut tiles = vec![("drifted columns", format!("{} / {}", report.drifted, report.compared))];
+    let drifted = |parts: &[Part]| parts.iter().filter(|part| part.report.drifted > 0).count();
+    for (what, parts) in
+        [("windows with drift", &outcome.windows), ("segments with drift", &outcome.segments)]
+    {
+        if !parts.is_empty() {
+            tiles.push((what, format!("{} / {}", drifted(parts), parts.len())));
+        }
+    }
+    if let Some(performance) = &outcome.performance {
+        let left = |metric: &&MetricSeries| metric.points.iter().any(|point| point.alert);
+        let alerts = performance.metrics.iter().filter(left).count();
+        let all = performance.metrics.len();
+        tiles.push(("metrics out of band", format!("{alerts} / {all}")));
+    }
+    let findings: usize = report.columns.iter().map(|column| column.findings.len()).sum();
+    tiles.push(("data-quality findings", findings.to_string()));
+    if let Some(rows) = outcome.duplicates {
+        tiles.push(("duplicate rows", counted(rows)));
+    }
+    html.push_str("<div class=\"tiles\">");
+    for (what, value) in tiles {
+        put!(html, "<div class=\"tile\"><span class=\"soft\">{what}</span><b>{value}</b></div>");
+    }
+    html.push_str("</div>");
 }
 
 /// What happened, in sentences.
@@ -117,12 +134,15 @@ fn performance(html: &mut String, outcome: &Outcome) {
     let Some(performance) = &outcome.performance else { return };
     put!(
         html,
-        "<h2>Performance</h2><p class=\"soft\">{}</p><p class=\"soft\">Solid line: realised from \
-         labels. Dashed line and shade: estimated, ± 3 standard errors of a window of that size. Green \
-         area: mean ± 3 standard deviations over chunks of the reference; outside is an alert (red).</p>",
+        "<h2>Performance</h2><p class=\"soft\">{}</p><p class=\"legend soft\"><span><i class=\"line\"></i>\
+         realised from labels</span><span><i class=\"line dashed\"></i>estimated, shade ± 3 standard \
+         errors of a window of that size</span><span><i style=\"background:var(--band)\"></i>mean ± 3 \
+         standard deviations over chunks of the reference</span><span><i class=\"dot\"></i>outside of \
+         it: an alert</span></p><div class=\"charts\">",
         how(performance.task)
     );
-    performance.metrics.iter().for_each(|one| metric(html, one));
+    performance.metrics.iter().for_each(|one| chart(html, one));
+    html.push_str("</div>");
 }
 
 fn how(task: Task) -> &'static str {
@@ -145,15 +165,15 @@ fn how(task: Task) -> &'static str {
     }
 }
 
-fn metric(html: &mut String, metric: &MetricSeries) {
-    let meaning = words::metric(metric.name);
+fn chart(html: &mut String, series: &MetricSeries) {
     put!(
         html,
         "<div class=\"card wide\"><h3>{} <span class=\"soft\">on the reference {}</span></h3>\
-         <p class=\"soft small\">{meaning}</p><div class=\"scroll\">{}</div></div>",
-        words::metric_title(metric.name),
-        short(metric.reference),
-        series(metric)
+         <p class=\"soft small\">{}</p>{}</div>",
+        words::metric_title(series.name),
+        short(series.reference),
+        words::metric(series.name),
+        metric(series)
     );
 }
 
@@ -176,12 +196,12 @@ fn glossary(html: &mut String, outcome: &Outcome) {
     }
     for one in &outcome.multivariate {
         if let Some(found) = multivariate::ALL.iter().find(|known| known.name == one.detector) {
-            used.push((found.name, found.documentation()));
+            used.push((found.title(), found.documentation()));
         }
     }
     for one in sequential::ALL {
         if outcome.streams.iter().any(|stream| stream.detector == one.name) {
-            used.push((one.name, one.documentation()));
+            used.push((one.title(), one.documentation()));
         }
     }
     for (title, text) in used {

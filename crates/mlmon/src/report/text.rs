@@ -8,6 +8,8 @@ const SPARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 /// Bins drawn in one line.
 const SPARK_BINS: usize = 12;
 const NAME_WIDTH: usize = 28;
+/// Windows listed one by one; of more, those that alarm.
+const LISTED: usize = 12;
 
 /// The table; `colour` adds terminal colours.
 pub fn table(outcome: &Outcome, colour: bool) -> String {
@@ -18,6 +20,7 @@ pub fn table(outcome: &Outcome, colour: bool) -> String {
         false => text.to_owned(),
     };
     let verdict = match report.drifted {
+        0 if outcome.drifted() => paint("no column drifted overall, but see below", "31;1"),
         0 => paint("no drift", "32"),
         n => paint(&format!("{n} of {} columns drifted", report.compared), "31;1"),
     };
@@ -104,7 +107,8 @@ fn parts(out: &mut String, title: &str, parts: &[Part], paint: &impl Fn(&str, &s
         return;
     }
     line(out, &format!("\n{title}"));
-    for part in parts {
+    let (listed, rest) = limited(parts, |part| part.report.drifted > 0);
+    for part in listed {
         let drifted: Vec<&str> = part
             .report
             .columns
@@ -112,10 +116,7 @@ fn parts(out: &mut String, title: &str, parts: &[Part], paint: &impl Fn(&str, &s
             .filter(|column| column.drifted)
             .map(|column| column.name.as_str())
             .collect();
-        let state = match drifted.is_empty() {
-            true => paint("ok      ", "32"),
-            false => paint("DRIFT   ", "31;1"),
-        };
+        let state = state(!drifted.is_empty(), paint);
         let rows = part.report.rows.1;
         line(
             out,
@@ -127,6 +128,24 @@ fn parts(out: &mut String, title: &str, parts: &[Part], paint: &impl Fn(&str, &s
             .trim_end(),
         );
     }
+    if let Some(rest) = rest {
+        line(out, &format!("          {}", paint(&rest, "2")));
+    }
+}
+
+/// All of a few; of many the first that alarm, and how many more there are.
+fn limited<T>(all: &[T], alarms: impl Fn(&T) -> bool) -> (Vec<&T>, Option<String>) {
+    if all.len() <= LISTED {
+        return (all.iter().collect(), None);
+    }
+    let alarming = all.iter().filter(|one| alarms(one)).count();
+    let listed: Vec<&T> = all.iter().filter(|one| alarms(one)).take(LISTED).collect();
+    let (more, quiet) = (alarming - listed.len(), all.len() - alarming);
+    let rest = match more {
+        0 => format!("… {quiet} of {} without an alarm", all.len()),
+        more => format!("… {more} more with an alarm, {quiet} without"),
+    };
+    (listed, Some(rest))
 }
 
 fn performance(out: &mut String, outcome: &Outcome, paint: &impl Fn(&str, &str) -> String) {
@@ -137,14 +156,15 @@ fn performance(out: &mut String, outcome: &Outcome, paint: &impl Fn(&str, &str) 
         line(
             out,
             &format!(
-                "  {:<10}reference {}, alarm outside {} … {}",
+                "  {:<18}reference {:<9} alarm outside {} … {}",
                 metric.name,
                 short(metric.reference),
                 bound(metric.band.lower),
                 bound(metric.band.upper)
             ),
         );
-        for point in &metric.points {
+        let (listed, rest) = limited(&metric.points, |point| point.alert);
+        for point in listed {
             let state =
                 if point.alert { paint("ALERT   ", "31;1") } else { paint("ok      ", "32") };
             let mut text = format!("    {state}{:<NAME_WIDTH$}", cut(&point.window));
@@ -155,8 +175,37 @@ fn performance(out: &mut String, outcome: &Outcome, paint: &impl Fn(&str, &str) 
                 let (low, high) = (short(estimate.lower), short(estimate.upper));
                 put!(text, "estimated {} ({low} … {high})", short(estimate.value));
             }
-            line(out, &text);
+            line(out, text.trim_end());
         }
+        if let Some(rest) = rest {
+            line(out, &format!("            {}", paint(&rest, "2")));
+        }
+    }
+    by_segment(out, outcome, paint);
+}
+
+/// Metrics that left their band in a segment.
+fn by_segment(out: &mut String, outcome: &Outcome, paint: &impl Fn(&str, &str) -> String) {
+    let parts = outcome.segments.iter().filter_map(|part| Some((part, part.performance.as_ref()?)));
+    for (place, (part, performance)) in parts.enumerate() {
+        if place == 0 {
+            line(out, "\nperformance by segment");
+        }
+        let left: Vec<String> = performance
+            .metrics
+            .iter()
+            .filter_map(|metric| Some((metric, metric.points.first()?)))
+            .filter(|(_, point)| point.alert)
+            .map(|(metric, point)| {
+                let now = point.realized.or(point.estimate.map(|one| one.value));
+                let now = now.map_or_else(|| "–".to_owned(), short);
+                format!("{} {} → {now}", metric.name, short(metric.reference))
+            })
+            .collect();
+        let state =
+            if left.is_empty() { paint("ok      ", "32") } else { paint("ALERT   ", "31;1") };
+        let name = cut(&part.name);
+        line(out, format!("  {state}{name:<NAME_WIDTH$}{}", left.join(", ")).trim_end());
     }
 }
 
@@ -169,7 +218,8 @@ fn together(out: &mut String, outcome: &Outcome, paint: &impl Fn(&str, &str) -> 
         line(out, "\ncolumns together");
     }
     for one in &outcome.multivariate {
-        for part in std::iter::once(&one.overall).chain(&one.windows) {
+        let (listed, rest) = limited(&one.windows, |window| window.drifted);
+        for part in std::iter::once(&one.overall).chain(listed) {
             let p = part.probability.map_or(String::new(), |p| format!("   p {}", chance(p)));
             line(
                 out,
@@ -181,6 +231,9 @@ fn together(out: &mut String, outcome: &Outcome, paint: &impl Fn(&str, &str) -> 
                     short(part.value)
                 ),
             );
+        }
+        if let Some(rest) = rest {
+            line(out, &format!("          {}", paint(&rest, "2")));
         }
     }
     if !outcome.correlations.is_empty() {
@@ -209,11 +262,9 @@ fn streams(out: &mut String, outcome: &Outcome, paint: &impl Fn(&str, &str) -> S
     for stream in &outcome.streams {
         let first = stream.alarms.first().map_or(String::new(), |alarm| {
             let at = alarm.at.as_ref().map_or(String::new(), |at| format!(" ({at})"));
-            format!(
-                "{} alarms, first at row {}{at}",
-                stream.alarms.len(),
-                counted(alarm.row as u64)
-            )
+            let n = stream.alarms.len();
+            let alarms = if n == 1 { "alarm" } else { "alarms" };
+            format!("{n} {alarms}, first at row {}{at}", counted(alarm.row as u64))
         });
         let drifted = !stream.alarms.is_empty();
         let name = cut(&stream.column);

@@ -4,6 +4,7 @@ use super::{counted, short};
 use crate::column::Kind;
 use crate::compare::{Bin, ColumnReport};
 use crate::monitor::{MetricSeries, Outcome, Part};
+use crate::multivariate;
 
 /// Columns named in one sentence.
 const NAMED: usize = 5;
@@ -27,8 +28,16 @@ pub(super) fn story(outcome: &Outcome) -> Vec<String> {
     for metric in outcome.performance.iter().flat_map(|performance| &performance.metrics) {
         told.extend(fallen(metric));
     }
-    for one in outcome.multivariate.iter().filter(|one| one.drifted()) {
-        told.push(format!("Columns together changed, says {}.", one.detector));
+    told.extend(by_segment(outcome));
+    let together: Vec<&str> = outcome
+        .multivariate
+        .iter()
+        .filter(|one| one.drifted())
+        .map(|one| multivariate::ALL.iter().find(|known| known.name == one.detector))
+        .map(|known| known.map_or("", multivariate::Entry::title))
+        .collect();
+    if !together.is_empty() {
+        told.push(format!("Columns together changed: {}.", listed(&together)));
     }
     if let Some(pair) = outcome.correlations.first() {
         let n = outcome.correlations.len();
@@ -53,6 +62,24 @@ pub(super) fn story(outcome: &Outcome) -> Vec<String> {
         told.push(format!("The data itself needs a look in {}.", listed(&broken)));
     }
     told
+}
+
+/// Segments in which the model left its band, where it is looked at by segment.
+fn by_segment(outcome: &Outcome) -> Option<String> {
+    let worse = |part: &&Part| {
+        let metrics = part.performance.iter().flat_map(|performance| &performance.metrics);
+        metrics.flat_map(|metric| &metric.points).any(|point| point.alert)
+    };
+    let names: Vec<&str> =
+        outcome.segments.iter().filter(worse).map(|part| part.name.as_str()).collect();
+    let of = outcome.segments.iter().filter(|part| part.performance.is_some()).count();
+    (!names.is_empty()).then(|| {
+        format!(
+            "Performance left its band in {} of {of} segments: {}.",
+            names.len(),
+            listed(&names)
+        )
+    })
 }
 
 fn listed(names: &[&str]) -> String {
@@ -104,7 +131,11 @@ pub(super) fn column(column: &ColumnReport, outcome: &Outcome) -> Vec<String> {
     let mut told = Vec::new();
     if let Some([past, now]) = column.moments {
         let moved = match past.1 > 0.0 {
-            true => format!(" ({:+.2} standard deviations)", (now.0 - past.0) / past.1),
+            true => {
+                // No minus before nought.
+                let apart = (100.0 * (now.0 - past.0) / past.1).round() / 100.0 + 0.0;
+                format!(" ({apart:+.2} standard deviations)")
+            }
             false => String::new(),
         };
         told.push(format!(
@@ -154,6 +185,15 @@ pub(super) fn metric_title(name: &str) -> &str {
         "mae" => "mean absolute error",
         "rmse" => "root mean squared error",
         "value" => "value of a decision",
+        "mcc" => "Matthews' correlation",
+        "average_precision" => "average precision",
+        "log_loss" => "log loss",
+        "brier" => "Brier score",
+        "calibration_error" => "calibration error",
+        "mape" => "mean absolute percentage error",
+        "smape" => "symmetric percentage error",
+        "rmsle" => "root mean squared logarithmic error",
+        "r2" => "R²",
         other => other,
     }
 }
@@ -170,8 +210,43 @@ pub(super) fn metric(name: &str) -> &'static str {
         "recall" => "Of the positive rows, the share that was decided positively.",
         "accuracy" => "The share of decisions that are right.",
         "mae" => "By how much predictions are wrong on average, in the label's unit.",
-        "rmse" => "The same with large errors weighing more, in the label's unit.",
+        "rmse" => "How wrong predictions are, large errors weighing more, in the label's unit.",
+        "specificity" => "Of the negative rows, the share that was left alone.",
+        "mcc" => {
+            "Correlation of decision and label: 0 is guessing, 1 is perfect, whatever the classes' shares."
+        }
+        "average_precision" => {
+            "The precision at each positive row, from the highest score down, averaged: the share of \
+             positives is guessing, 1 is perfect."
+        }
+        "log_loss" => "How surprised the scores were by the labels; 0 is perfect, 0.69 a coin.",
+        "brier" => "Mean squared distance of score and label; 0 is perfect, 0.25 a coin.",
+        "calibration_error" => {
+            "How far scores are from the share of positives among rows with such scores."
+        }
+        "mape" => "By how many parts of the label predictions are wrong on average.",
+        "smape" => "The error in parts of the mean of label and prediction, averaged; at most 2.",
+        "rmsle" => {
+            "Errors of the logarithms: what counts is the factor by which predictions are wrong."
+        }
+        "r2" => {
+            "The share of the label's variance that is explained; 1 is perfect, 0 no better than the mean."
+        }
         "value" => "What a decision earns on average, by the worth given to each kind.",
+        _ => "",
+    }
+}
+
+/// What a detector of several columns says by its number.
+pub(super) fn together(name: &str) -> &'static str {
+    match name {
+        multivariate::PCA => {
+            "How far rows lie from what the reference's correlations let expect, in standard deviations."
+        }
+        multivariate::DOMAIN => {
+            "How well a model tells current rows from those of the reference: 0.5 not at all, 1 each one."
+        }
+        multivariate::MMD => "How far both clouds of rows lie apart; 0 when they are the same.",
         _ => "",
     }
 }

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
-use mlmon::monitor::{Every, Monitor, Outcome};
+use mlmon::monitor::{Every, Monitor, Outcome, Sources};
 use mlmon::performance::binary::Worth;
 use mlmon::profile::Binning;
 use mlmon::threshold::{Correction, Threshold};
@@ -65,6 +65,9 @@ pub(crate) struct Args {
     /// Alarm by each detector's customary rule instead of by sample size.
     #[arg(long)]
     customary: bool,
+    /// Alarm above the mean of chunks of the reference by more than so many standard deviations.
+    #[arg(long, value_name = "K", conflicts_with = "customary")]
+    deviations: Option<f64>,
     /// Compare segment by segment.
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
@@ -146,7 +149,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let scratch = tempfile::Builder::new().prefix("trefoil-drift-").tempdir()?;
     let progress = Progress::new();
-    let outcomes = tokio::select! {
+    let mut outcomes = tokio::select! {
         outcomes = outcomes(&args, (reference, current), monitors, scratch.path(), &progress) => {
             progress.end();
             outcomes?
@@ -157,6 +160,10 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(INTERRUPTED));
         }
     };
+    for outcome in &mut outcomes {
+        let (reference, current) = (reference.clone(), current.clone());
+        outcome.sources = Some(Sources { reference, current });
+    }
     write(&args, &outcomes)?;
     let failed = outcomes.iter().any(|outcome| fails(outcome, &args.fail_on));
     Ok(if failed { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
@@ -330,9 +337,10 @@ fn monitor(args: &Args) -> anyhow::Result<Monitor> {
     if !(args.alpha > 0.0 && args.alpha < 1.0) {
         bail!("--alpha lies between 0 and 1");
     }
-    let threshold = match args.customary {
-        true => Threshold::Customary,
-        false => Threshold::Sampled { alpha: args.alpha, correction: Correction::Holm },
+    let threshold = match args.deviations {
+        Some(deviations) => Threshold::Chunks { deviations },
+        None if args.customary => Threshold::Customary,
+        None => Threshold::Sampled { alpha: args.alpha, correction: Correction::Holm },
     };
     Ok(Monitor {
         name: "drift".to_owned(),

@@ -84,6 +84,7 @@ def drift(
     alpha: float = 0.05,
     correction: str = "holm",
     customary: bool = False,
+    deviations: Optional[float] = None,
     by: Optional[str] = None,
     time: Optional[str] = None,
     every: Union[str, int, None] = None,
@@ -104,6 +105,7 @@ def drift(
     alpha:      chance of any false alarm a window, all columns together
     correction: how that is shared: "holm", "bonferroni", "false_discovery", "none"
     customary:  alarm by each detector's customary rule instead
+    deviations: alarm above the mean of chunks of the reference by more than so many standard deviations
     by:         a column whose values are compared segment by segment
     time:       the column of the rows' time
     every:      windows: "1d", "1h", "5000 rows", or a number of rows
@@ -123,6 +125,7 @@ def drift(
         "alpha": alpha,
         "correction": correction,
         "customary": customary,
+        "deviations": None if deviations is None else float(deviations),
         "by": by,
         "time": time,
         "every": f"{every} rows" if isinstance(every, int) else every,

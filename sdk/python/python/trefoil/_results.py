@@ -93,6 +93,8 @@ class Part:
 
     name: str
     report: Report
+    #: Of a segment: the model in it, each metric with one point.
+    performance: Optional[Performance] = None
 
     @property
     def drifted(self) -> bool:
@@ -359,7 +361,7 @@ def _report(raw: Dict[str, Any], findings: Mapping[str, List[str]]) -> Report:
 
 
 def _part(raw: Dict[str, Any]) -> Part:
-    return Part(raw["name"], _report(raw["report"], {}))
+    return Part(raw["name"], _report(raw["report"], {}), _performance(raw.get("performance")))
 
 
 def _performance(raw: Optional[Dict[str, Any]]) -> Optional[Performance]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from trefoil import _frames, _native
 
@@ -48,10 +48,45 @@ class Profile:
         value, probability, effect = self._native.measure(reference._native, detector)
         return {"value": value, "probability": probability, "effect": effect}
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._native, name)
+    @property
+    def rows(self) -> int:
+        """Rows that were counted, missing ones included."""
+        return self._native.rows
+
+    @property
+    def counts(self) -> List[int]:
+        """Rows of each bin."""
+        return self._native.counts
+
+    @property
+    def cuts(self) -> Optional[List[float]]:
+        """The edges between bins of numbers."""
+        return self._native.cuts
+
+    @property
+    def categories(self) -> Optional[List[str]]:
+        """The names that bins of texts stand for."""
+        return self._native.categories
+
+    @property
+    def missing(self) -> int:
+        """Rows without a value."""
+        return self._native.missing
+
+    @property
+    def nan(self) -> int:
+        """Rows that are NaN."""
+        return self._native.nan
+
+    @property
+    def mean(self) -> Optional[float]:
+        """The mean of the finite values."""
+        return self._native.mean
+
+    @property
+    def deviation(self) -> Optional[float]:
+        """Their standard deviation."""
+        return self._native.deviation
 
     def __repr__(self) -> str:
         return f"<trefoil.Profile of {self._native.rows} rows in {len(self._native.counts)} bins>"

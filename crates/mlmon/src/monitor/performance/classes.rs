@@ -2,17 +2,20 @@
 
 use arrow_array::cast::AsArray;
 
-use super::{
-    MetricSeries, Past, Performance, Point, Task, Windows, chunks, longest, numbers, point,
-};
+use super::{Past, Performance, Point, Task, Windows, chunks, longest, numbers, point};
 use crate::Error;
 use crate::estimate::cbpe::CbpeMulticlass;
 use crate::monitor::Table;
 use crate::performance::binary::Confusion;
 use crate::performance::multiclass::{Matrix, auroc_macro};
 
-const METRICS: [&str; 3] = ["auroc", "f1", "accuracy"];
-const LIMITS: (f64, f64) = (0.0, 1.0);
+/// Those with an estimate first.
+const METRICS: [&str; 7] = ["auroc", "f1", "accuracy", "precision", "recall", "specificity", "mcc"];
+
+/// Where a metric can lie.
+fn limits(name: &str) -> (f64, f64) {
+    if name == "mcc" { (-1.0, 1.0) } else { (0.0, 1.0) }
+}
 
 /// Rows as numbers of classes.
 struct Rows {
@@ -66,16 +69,20 @@ impl Rows {
         (rows, labels)
     }
 
-    fn realized(&self) -> [Option<f64>; 3] {
+    fn realized(&self) -> [Option<f64>; METRICS.len()] {
         let (known, labels) = self.labelled();
-        if labels.is_empty() {
-            return [None; 3];
-        }
         let matrix = Matrix::of(&labels, &known.decisions, self.scores.len()).ok();
+        let Some(matrix) = matrix.filter(|_| !labels.is_empty()) else {
+            return [None; METRICS.len()];
+        };
         [
             auroc_macro(&labels, &known.scores).ok().flatten(),
-            matrix.as_ref().map(|matrix| matrix.macro_mean(Confusion::f1)),
-            matrix.as_ref().map(Matrix::accuracy),
+            Some(matrix.macro_mean(Confusion::f1)),
+            Some(matrix.accuracy()),
+            Some(matrix.macro_mean(Confusion::precision)),
+            Some(matrix.macro_mean(Confusion::recall)),
+            Some(matrix.macro_mean(Confusion::specificity)),
+            Some(matrix.mcc()),
         ]
     }
 }
@@ -107,29 +114,34 @@ pub(super) fn measure(
     let before = Rows::of(scores, reference, names)?;
     let (known, labels) = before.labelled();
     let cbpe = CbpeMulticlass::fit(&known.scores, &known.decisions, &labels)?;
-    let chunked: Vec<[Option<f64>; 3]> = chunks(reference.rows(), longest(windows))
+    let chunked: Vec<[Option<f64>; METRICS.len()]> = chunks(reference.rows(), longest(windows))
         .map(|rows| before.rows(&rows.collect::<Vec<usize>>()).realized())
         .collect();
-    let past: Vec<Past> = (0..METRICS.len())
-        .map(|place| Past::of(chunked.iter().filter_map(|chunk| chunk[place]), LIMITS))
+    let past: Vec<Past> = METRICS
+        .iter()
+        .enumerate()
+        .map(|(place, name)| {
+            Past::of(chunked.iter().filter_map(|chunk| chunk[place]), limits(name))
+        })
         .collect();
     let now = Rows::of(scores, current, names)?;
-    let mut points: [Vec<Point>; 3] = Default::default();
+    let mut points: [Vec<Point>; METRICS.len()] = Default::default();
     for (window, rows) in windows {
         let rows: Vec<usize> = rows.iter().map(|row| *row as usize).collect();
         let now = now.rows(&rows);
         let realized = now.realized();
         let all = cbpe.estimate(&now.scores, &now.decisions)?;
-        let estimates = [all.auroc, Some(all.f1), Some(all.accuracy)];
+        let mut estimates = [None; METRICS.len()];
+        estimates[..3].copy_from_slice(&[all.auroc, Some(all.f1), Some(all.accuracy)]);
         let labelled = now.labels.iter().flatten().count() as f64 / rows.len().max(1) as f64;
         for (place, points) in points.iter_mut().enumerate() {
-            let estimate = estimates[place].filter(|value| value.is_finite());
-            let estimate = estimate.map(|value| past[place].estimate(value, LIMITS));
+            let estimate = estimates[place].filter(|value: &f64| value.is_finite());
+            let estimate =
+                estimate.map(|value| past[place].estimate(value, limits(METRICS[place])));
             points.push(point(window, realized[place], labelled, estimate, &past[place].band));
         }
     }
-    let series = METRICS.into_iter().zip(past).zip(points).map(|((name, past), points)| {
-        MetricSeries { name, band: past.band, reference: past.mean, points }
-    });
-    Ok(Performance { task: Task::Multiclass, metrics: series.collect() })
+    let series = METRICS.into_iter().zip(past).zip(points);
+    let series = series.map(|((name, past), points)| past.series(name, points));
+    Ok(Performance::of(Task::Multiclass, series))
 }

@@ -1,16 +1,19 @@
 //! Two classes, told by a score: realised from labels, estimated by CBPE.
 
 use super::{
-    CUT, MetricSeries, Past, Performance, Point, Task, Windows, chunks, labels, longest, numbers,
-    pick, point, share_labelled,
+    CUT, Past, Performance, Point, Task, Windows, chunks, labels, longest, numbers, pick, point,
+    share_labelled,
 };
 use crate::Error;
 use crate::estimate::Estimate;
-use crate::estimate::cbpe::Cbpe;
+use crate::estimate::cbpe::{Cbpe, Estimates};
 use crate::monitor::{Monitor, Table};
-use crate::performance::binary::{Confusion, Curve, Worth};
+use crate::performance::binary::{Confusion, Worth, scored};
 
-const RATES: [&str; 5] = ["auroc", "f1", "precision", "recall", "accuracy"];
+/// Metrics in the order of the report; [`VALUE`] comes between.
+const FIRST: [&str; 5] = ["auroc", "f1", "precision", "recall", "accuracy"];
+const LAST: [&str; 6] =
+    ["specificity", "mcc", "average_precision", "log_loss", "brier", "calibration_error"];
 const VALUE: &str = "value";
 
 /// What a model with two classes decided, and what was right.
@@ -80,11 +83,14 @@ impl Decisions {
         let positive: Vec<bool> = known.iter().map(|row| self.labels[*row] > 0.5).collect();
         let scores: Vec<f64> = known.iter().map(|row| self.scores()[*row]).collect();
         let decisions: Vec<bool> = known.iter().map(|row| self.decisions[*row]).collect();
-        let auroc = Curve::of(&positive, &scores).ok().and_then(|curve| curve.auroc());
+        let of_scores = scored(&positive, &scores).ok().filter(|_| !known.is_empty());
+        // Scores that are no probabilities rank rows, but are neither right nor wrong by how much.
+        let probable = scores.iter().all(|score| (0.0..=1.0).contains(score));
+        let of_probabilities = of_scores.filter(|_| probable);
         let counts = Confusion::of(&positive, &decisions).ok().filter(|c| c.rows() > 0.0);
         let rate = |metric: fn(&Confusion) -> Option<f64>| counts.as_ref().and_then(metric);
         let mut metrics = vec![
-            auroc,
+            of_scores.and_then(|scored| scored.auroc),
             rate(Confusion::f1),
             rate(Confusion::precision),
             rate(Confusion::recall),
@@ -93,8 +99,49 @@ impl Decisions {
         if let Some(worth) = worth {
             metrics.push(counts.map(|counts| counts.value(worth) / counts.rows()));
         }
+        metrics.extend([
+            rate(Confusion::specificity),
+            counts.map(|counts| counts.mcc()),
+            of_scores.and_then(|scored| scored.average_precision),
+            of_probabilities.map(|scored| scored.log_loss),
+            of_probabilities.map(|scored| scored.brier),
+            of_probabilities.map(|scored| scored.calibration_error),
+        ]);
         metrics
     }
+}
+
+/// Where a metric can lie.
+fn limits(name: &str) -> (f64, f64) {
+    match name {
+        VALUE => (f64::NEG_INFINITY, f64::INFINITY),
+        "mcc" => (-1.0, 1.0),
+        // It shrinks with the rows: what is below its band has more of them, not a better score.
+        "calibration_error" => (f64::INFINITY, 1.0),
+        "log_loss" => (0.0, f64::INFINITY),
+        _ => (0.0, 1.0),
+    }
+}
+
+/// What is expected without labels, in the order of [`Decisions::realized`]. What has no error of its
+/// own scatters as it did on the reference.
+fn expected(all: &Estimates, worth: Option<&Worth>, past: &[Past]) -> Vec<Option<Estimate>> {
+    let mut estimates = vec![all.auroc, all.f1, all.precision, all.recall, all.accuracy];
+    let rows = all.confusion.rows();
+    let as_before = |place: usize, value: Option<f64>, name: &str| {
+        value.map(|value| past[place].estimate(value, limits(name)))
+    };
+    if let Some(worth) = worth {
+        let value = (rows > 0.0).then(|| all.value(worth) / rows);
+        estimates.push(as_before(estimates.len(), value, VALUE));
+    }
+    estimates.push(all.specificity);
+    let mcc = (rows > 0.0).then(|| all.confusion.mcc());
+    estimates.push(as_before(estimates.len(), mcc, "mcc"));
+    let precision = all.average_precision;
+    estimates.push(as_before(estimates.len(), precision, "average_precision"));
+    estimates.resize(past.len(), None);
+    estimates
 }
 
 pub(super) fn measure(
@@ -104,11 +151,7 @@ pub(super) fn measure(
 ) -> Result<Performance, Error> {
     let worth = monitor.worth.as_ref();
     let names: Vec<&'static str> =
-        RATES.into_iter().chain(worth.is_some().then_some(VALUE)).collect();
-    let limits = |name: &str| match name {
-        VALUE => (f64::NEG_INFINITY, f64::INFINITY),
-        _ => (0.0, 1.0),
-    };
+        FIRST.into_iter().chain(worth.is_some().then_some(VALUE)).chain(LAST).collect();
     let before = Decisions::of(monitor, reference)?;
     let positive: Vec<bool> = before.labels.iter().map(|label| *label > 0.5).collect();
     let cbpe = Cbpe::fit(before.scores(), &before.decisions, &positive)?;
@@ -127,22 +170,16 @@ pub(super) fn measure(
     for (window, rows) in windows {
         let now = now.rows(rows);
         let realized = now.realized(worth);
-        let all = cbpe.estimate(now.scores(), &now.decisions)?;
-        let mut estimates: Vec<Option<Estimate>> =
-            vec![all.auroc, all.f1, all.precision, all.recall, all.accuracy];
-        if let (Some(worth), Some(past)) = (worth, past.last()) {
-            let rows = all.confusion.rows();
-            let value = (rows > 0.0).then(|| all.value(worth) / rows);
-            estimates.push(value.map(|value| past.estimate(value, limits(VALUE))));
-        }
+        let estimates = expected(&cbpe.estimate(now.scores(), &now.decisions)?, worth, &past);
         let labelled = share_labelled(&now.labels);
         for (place, points) in points.iter_mut().enumerate() {
             let (realized, estimate) = (realized[place], estimates[place]);
             points.push(point(window, realized, labelled, estimate, &past[place].band));
         }
     }
-    let series = names.into_iter().zip(past).zip(points).map(|((name, past), points)| {
-        MetricSeries { name, band: past.band, reference: past.mean, points }
-    });
-    Ok(Performance { task: Task::Binary, metrics: series.collect() })
+    let series = names.into_iter().zip(past).zip(points);
+    Ok(Performance::of(
+        Task::Binary,
+        series.map(|((name, past), points)| past.series(name, points)),
+    ))
 }

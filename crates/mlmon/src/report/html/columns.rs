@@ -1,9 +1,9 @@
 //! A column's card: what changed in words and numbers, and both distributions.
 
-use super::super::chart::{bars, escape};
+use super::super::chart::{bars, bars_width, escape};
 use super::super::{chance, rule, short, words};
 use crate::column::Kind;
-use crate::compare::ColumnReport;
+use crate::compare::{Bin, ColumnReport};
 use crate::detector;
 use crate::monitor::Outcome;
 
@@ -34,27 +34,36 @@ pub(super) fn card(html: &mut String, column: &ColumnReport, outcome: &Outcome) 
         put!(html, "<p class=\"warn\">{}</p>", escape(error));
     }
     html.push_str("</div><div>");
-    if !column.bins.is_empty() {
-        html.push_str(&bars(&column.bins));
-        ends(html, column);
+    let shown = shown(&column.bins);
+    if !shown.is_empty() {
+        html.push_str(&bars(shown));
+        ends(html, column, shown);
     }
     html.push_str("</div></section>");
 }
 
+/// The bins without those at the end that no row ever was in.
+fn shown(bins: &[Bin]) -> &[Bin] {
+    let filled = |bin: &Bin| bin.reference > 0.0 || bin.current > 0.0;
+    let end = bins.iter().rposition(filled).map_or(0, |last| last + 1);
+    bins.get(..end).unwrap_or_default()
+}
+
 /// What lies at both ends of the axis, or each category where there are few.
-fn ends(html: &mut String, column: &ColumnReport) {
-    let (Some(first), Some(last)) = (column.bins.first(), column.bins.last()) else { return };
+fn ends(html: &mut String, column: &ColumnReport, bins: &[Bin]) {
+    let (Some(first), Some(last)) = (bins.first(), bins.last()) else { return };
     if column.kind == Some(Kind::Numeric) {
         put!(
             html,
-            "<p class=\"soft ends\"><span>{}</span><span>{}</span></p>",
+            "<p class=\"soft small ends\" style=\"width:{:.0}%\"><span>{}</span><span>{}</span></p>",
+            bars_width(bins),
             escape(&first.label),
             escape(&last.label)
         );
         return;
     }
     html.push_str("<table class=\"names small\">");
-    for bin in column.bins.iter().take(NAMED) {
+    for bin in bins.iter().take(NAMED) {
         put!(
             html,
             "<tr><td>{}</td><td>{:.1} %</td><td>→ {:.1} %</td></tr>",
@@ -64,6 +73,9 @@ fn ends(html: &mut String, column: &ColumnReport) {
         );
     }
     html.push_str("</table>");
+    if let Some(more) = bins.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        put!(html, "<p class=\"soft small\">and {more} more</p>");
+    }
 }
 
 fn measures(html: &mut String, column: &ColumnReport) {

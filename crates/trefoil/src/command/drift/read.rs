@@ -7,17 +7,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow_ipc::reader::{FileReader, StreamReader};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::RowGroupMetaData;
 
+use super::delta::Constant;
 use super::progress::Progress;
 use super::source::Source;
 
 /// Rows read at once.
 const BATCH_ROWS: usize = 32_768;
+/// Bytes of a text file read at once.
+const READ_BYTES: usize = 1 << 20;
 /// Rows of a text file that its types are inferred from, unless they turn out to be wrong.
 const INFER_ROWS: usize = 10_000;
 /// Bytes a text of a Parquet file is taken to need in memory beside its letters.
@@ -32,20 +36,37 @@ pub(super) enum Format {
     Csv(u8),
     /// A JSON object a line.
     Ndjson,
-    /// Arrow IPC file (Feather 2).
+    /// Arrow IPC: a file (Feather 2) or a stream, which the first bytes say.
     Ipc,
 }
+
+/// What an Arrow IPC file begins with, and a stream does not.
+const IPC_FILE: &[u8; 6] = b"ARROW1";
+/// The ending of text files that are compressed.
+const GZIP: &str = ".gz";
+/// How much larger they are taken to be in memory.
+const GZIP_RATIO: u64 = 8;
 
 impl Format {
     /// By the ending of the name.
     pub(super) fn of(name: &str) -> Option<Format> {
-        let ending = name.rsplit_once('.')?.1.to_ascii_lowercase();
-        match ending.as_str() {
+        let name = name.to_ascii_lowercase();
+        let plain = name.strip_suffix(GZIP);
+        let found = Format::of_ending(plain.unwrap_or(&name).rsplit_once('.')?.1)?;
+        (plain.is_none() || found.is_text()).then_some(found)
+    }
+
+    fn is_text(self) -> bool {
+        matches!(self, Format::Csv(_) | Format::Ndjson)
+    }
+
+    fn of_ending(ending: &str) -> Option<Format> {
+        match ending {
             "parquet" | "pq" | "parq" => Some(Format::Parquet),
             "csv" => Some(Format::Csv(b',')),
             "tsv" => Some(Format::Csv(b'\t')),
             "ndjson" | "jsonl" | "json" => Some(Format::Ndjson),
-            "arrow" | "ipc" | "feather" => Some(Format::Ipc),
+            "arrow" | "arrows" | "ipc" | "feather" => Some(Format::Ipc),
             _ => None,
         }
     }
@@ -68,7 +89,11 @@ struct Part {
     name: String,
     path: std::path::PathBuf,
     format: Format,
+    compressed: bool,
+    /// Of the file.
     schema: SchemaRef,
+    /// Columns that it does not hold.
+    constants: Vec<Constant>,
     /// On disk.
     bytes: u64,
     /// In memory, about.
@@ -88,7 +113,7 @@ impl Table {
             Part::open(file, thorough).with_context(|| format!("cannot read {}", file.name))
         };
         let files = source.files.iter().map(part).collect::<anyhow::Result<Vec<Part>>>()?;
-        let schema = Arc::new(unified(files.iter().map(|part| &part.schema)));
+        let schema = Arc::new(unified(files.iter().map(Part::columns)));
         Ok(Table {
             name: source.name.clone(),
             files,
@@ -143,10 +168,11 @@ impl Table {
             let failed = |error: anyhow::Error| error.context(format!("cannot read {}", part.name));
             let batches = part.batches(&schema, &self.progress).map_err(failed)?;
             for batch in batches {
-                if batch.is_err() && matches!(part.format, Format::Csv(_) | Format::Ndjson) {
+                if batch.is_err() && part.format.is_text() {
                     self.misread.set(true);
                 }
-                let batch = aligned(&batch.map_err(failed)?, &schema).map_err(failed)?;
+                let batch =
+                    batch.and_then(|batch| part.aligned(&batch, &schema)).map_err(failed)?;
                 take(batch)?;
             }
         }
@@ -178,9 +204,11 @@ type Batches = Box<dyn Iterator<Item = anyhow::Result<RecordBatch>>>;
 impl Part {
     fn open(file: &super::source::File, thorough: bool) -> anyhow::Result<Part> {
         let format =
-            Format::of(&file.name).context("not .parquet, .csv, .tsv, .ndjson or .arrow")?;
+            Format::of(&file.name).context("not .parquet, .csv, .tsv, .ndjson, .json or .arrow")?;
+        let compressed = file.name.to_ascii_lowercase().ends_with(GZIP);
         let opened = File::open(&file.path)?;
         let bytes = opened.metadata()?.len();
+        let text_bytes = if compressed { bytes.saturating_mul(GZIP_RATIO) } else { bytes };
         let rows = (!thorough).then_some(INFER_ROWS);
         let (schema, weight) = match format {
             Format::Parquet => {
@@ -189,26 +217,40 @@ impl Part {
                 (builder.schema().as_ref().clone(), weight)
             }
             Format::Csv(separator) => {
-                let (schema, _) = csv(separator).infer_schema(BufReader::new(opened), rows)?;
-                (lenient(&schema), bytes)
+                let text = BufReader::new(plain(opened, compressed));
+                let (schema, _) = csv(separator).infer_schema(text, rows)?;
+                (lenient(&schema), text_bytes)
             }
             Format::Ndjson => {
-                let reader = BufReader::new(opened);
-                (arrow_json::reader::infer_json_schema(reader, rows)?.0, bytes)
+                let text = BufReader::new(plain(opened, compressed));
+                (arrow_json::reader::infer_json_schema(text, rows)?.0, text_bytes)
             }
             Format::Ipc => {
-                let reader = arrow_ipc::reader::FileReader::try_new(BufReader::new(opened), None)?;
-                (reader.schema().as_ref().clone(), bytes)
+                let in_one = is_ipc_file(&file.path)?;
+                let opened = BufReader::new(opened);
+                let schema = match in_one {
+                    true => FileReader::try_new(opened, None)?.schema(),
+                    false => StreamReader::try_new(opened, None)?.schema(),
+                };
+                (schema.as_ref().clone(), bytes)
             }
         };
         Ok(Part {
             name: file.name.clone(),
             path: file.path.clone(),
             format,
+            compressed,
             schema: Arc::new(schema),
+            constants: file.constants.clone(),
             bytes,
             weight,
         })
+    }
+
+    /// The file's columns and those that it does not hold.
+    fn columns(&self) -> impl Iterator<Item = &Field> {
+        let own = self.schema.fields().iter().map(|field| field.as_ref());
+        own.chain(self.constants.iter().map(|(field, _)| field))
     }
 
     /// The rows with these columns, or fewer where the file does not have all, in its own order.
@@ -221,9 +263,9 @@ impl Part {
             .enumerate()
             .filter_map(|(place, field)| has(field).then_some(place))
             .collect();
-        let counted = |path: &Path| -> anyhow::Result<BufReader<Counted>> {
-            let file = File::open(path)?;
-            Ok(BufReader::with_capacity(1 << 20, Counted { file, progress: progress.clone() }))
+        let counted = || -> anyhow::Result<BufReader<Box<dyn Read>>> {
+            let file = Counted { file: File::open(&self.path)?, progress: progress.clone() };
+            Ok(BufReader::with_capacity(READ_BYTES, plain(file, self.compressed)))
         };
         Ok(match self.format {
             Format::Parquet => {
@@ -246,19 +288,22 @@ impl Part {
             Format::Csv(separator) => {
                 let builder = arrow_csv::ReaderBuilder::new(Arc::clone(&self.schema));
                 let builder = builder.with_format(csv(separator)).with_batch_size(BATCH_ROWS);
-                let reader =
-                    builder.with_projection(places).build_buffered(counted(&self.path)?)?;
+                let reader = builder.with_projection(places).build_buffered(counted()?)?;
                 Box::new(reader.map(|batch| Ok(batch?)))
             }
             Format::Ndjson => {
                 let schema = Arc::new(self.schema.project(&places)?);
                 let builder = arrow_json::ReaderBuilder::new(schema).with_batch_size(BATCH_ROWS);
-                let reader = builder.build(counted(&self.path)?)?;
+                let reader = builder.build(counted()?)?;
+                Box::new(reader.map(|batch| Ok(batch?)))
+            }
+            Format::Ipc if !is_ipc_file(&self.path)? => {
+                let reader = StreamReader::try_new(counted()?, Some(places))?;
                 Box::new(reader.map(|batch| Ok(batch?)))
             }
             Format::Ipc => {
                 let file = BufReader::new(File::open(&self.path)?);
-                let reader = arrow_ipc::reader::FileReader::try_new(file, Some(places))?;
+                let reader = FileReader::try_new(file, Some(places))?;
                 let bytes = self.bytes / (reader.num_batches() as u64).max(1);
                 let progress = progress.clone();
                 Box::new(reader.map(move |batch| {
@@ -267,6 +312,28 @@ impl Part {
                 }))
             }
         })
+    }
+
+    /// Rows of the file as rows of the table.
+    fn aligned(&self, batch: &RecordBatch, schema: &SchemaRef) -> anyhow::Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let column = |field: &Arc<Field>| -> anyhow::Result<ArrayRef> {
+            let constant = self.constants.iter().find(|(known, _)| known.name() == field.name());
+            let column = match (batch.column_by_name(field.name()), constant) {
+                (Some(column), _) => Arc::clone(column),
+                (None, Some((_, value))) => {
+                    arrow::compute::take(value, &UInt32Array::from_value(0, rows), None)?
+                }
+                (None, None) => arrow::array::new_null_array(field.data_type(), rows),
+            };
+            match column.data_type() == field.data_type() {
+                true => Ok(column),
+                false => Ok(arrow::compute::cast(&column, field.data_type())?),
+            }
+        };
+        let columns = schema.fields().iter().map(column).collect::<anyhow::Result<_>>()?;
+        let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
     }
 }
 
@@ -282,6 +349,20 @@ impl Read for Counted {
         self.progress.done(read as u64);
         Ok(read)
     }
+}
+
+/// A text as it was before it was compressed, if it was.
+fn plain(file: impl Read + 'static, compressed: bool) -> Box<dyn Read> {
+    match compressed {
+        true => Box::new(flate2::read::MultiGzDecoder::new(file)),
+        false => Box::new(file),
+    }
+}
+
+fn is_ipc_file(path: &Path) -> anyhow::Result<bool> {
+    let mut first = Vec::new();
+    File::open(path)?.take(IPC_FILE.len() as u64).read_to_end(&mut first)?;
+    Ok(first == IPC_FILE)
 }
 
 fn csv(separator: u8) -> arrow_csv::reader::Format {
@@ -311,11 +392,11 @@ fn lenient(schema: &Schema) -> Schema {
 
 /// All columns of all files, in the order in which they appear. Where types differ, numbers become
 /// floats and everything else texts.
-fn unified<'a>(schemas: impl Iterator<Item = &'a SchemaRef>) -> Schema {
+fn unified<'a, F: Iterator<Item = &'a Field>>(files: impl Iterator<Item = F>) -> Schema {
     let mut fields: Vec<Field> = Vec::new();
-    for field in schemas.flat_map(|schema| schema.fields().iter()) {
+    for field in files.flatten() {
         let Some(known) = fields.iter_mut().find(|known| known.name() == field.name()) else {
-            fields.push(field.as_ref().clone().with_nullable(true));
+            fields.push(field.clone().with_nullable(true));
             continue;
         };
         let (mine, theirs) = (known.data_type().clone(), field.data_type().clone());
@@ -330,19 +411,6 @@ fn unified<'a>(schemas: impl Iterator<Item = &'a SchemaRef>) -> Schema {
         known.set_data_type(both);
     }
     Schema::new(fields)
-}
-
-fn aligned(batch: &RecordBatch, schema: &SchemaRef) -> anyhow::Result<RecordBatch> {
-    let mut columns: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
-    for field in schema.fields() {
-        columns.push(match batch.column_by_name(field.name()) {
-            Some(column) if column.data_type() == field.data_type() => Arc::clone(column),
-            Some(column) => arrow::compute::cast(column, field.data_type())?,
-            None => arrow::array::new_null_array(field.data_type(), batch.num_rows()),
-        });
-    }
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
 }
 
 #[cfg(test)]

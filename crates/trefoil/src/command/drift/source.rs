@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use futures::TryStreamExt as _;
+use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 
-use super::delta;
+use super::delta::{self, Constant};
 use super::progress::Progress;
 
 /// Files that one table may have.
@@ -32,11 +33,13 @@ pub(super) struct File {
     pub(super) name: String,
     /// Where it lies on this machine.
     pub(super) path: PathBuf,
+    /// Columns that the file does not hold, since they have one value in all of its rows.
+    pub(super) constants: Vec<Constant>,
 }
 
 impl File {
     fn local(path: PathBuf) -> File {
-        File { name: path.display().to_string(), path }
+        File { name: path.display().to_string(), path, constants: Vec::new() }
     }
 }
 
@@ -46,9 +49,10 @@ pub(super) async fn open(
     scratch: &Path,
     progress: &Progress,
 ) -> anyhow::Result<Source> {
-    let files = match url::Url::parse(name) {
-        Ok(url) if name.contains("://") && url.scheme() != "file" => {
-            remote(&url, scratch, progress).await?
+    let files = match name.split_once("://") {
+        Some((scheme, _)) if scheme != "file" => {
+            let fetched = remote(&address(name)?, scratch, progress).await;
+            fetched.with_context(|| format!("cannot read {name}"))?
         }
         _ => local(name.strip_prefix("file://").unwrap_or(name))?,
     };
@@ -61,20 +65,32 @@ pub(super) async fn open(
     Ok(Source { name: name.to_owned(), files })
 }
 
+/// The URL of objects; a question mark in it is a wildcard, not a query.
+fn address(name: &str) -> anyhow::Result<url::Url> {
+    let web = name.starts_with("http://") || name.starts_with("https://");
+    let written = if web { name.to_owned() } else { name.replace('?', "%3F") };
+    url::Url::parse(&written).with_context(|| format!("{name} is no URL"))
+}
+
 fn local(name: &str) -> anyhow::Result<Vec<File>> {
     let path = Path::new(name);
     if path.is_file() {
         return Ok(vec![File::local(path.to_owned())]);
     }
-    if path.join("_delta_log").is_dir() {
-        let files = delta::local(path)?;
-        return Ok(files.into_iter().map(File::local).collect());
+    if path.join(delta::LOG).is_dir() {
+        let files = delta::local(path)?.into_iter().map(|file| {
+            let found = File::local(path.join(&file.path));
+            File { constants: file.constants, ..found }
+        });
+        return Ok(files.collect());
     }
     let mut found = Vec::new();
     if path.is_dir() {
         walk(path, &mut found)?;
+        refuse_nested(found.iter().map(|file| file.display().to_string()))?;
         found.retain(|file| is_table(&file.display().to_string()));
     } else if name.contains(['*', '?']) {
+        let name = name.strip_prefix("./").unwrap_or(name);
         walk(&fixed_part(name), &mut found)?;
         found.retain(|file| matches(name, &file.display().to_string()));
     } else {
@@ -86,11 +102,10 @@ fn local(name: &str) -> anyhow::Result<Vec<File>> {
 
 /// The directory before the first wildcard.
 fn fixed_part(pattern: &str) -> PathBuf {
-    let end = pattern.find(['*', '?']).unwrap_or(pattern.len());
-    let fixed = pattern.get(..end).unwrap_or_default();
-    match fixed.rfind('/') {
-        Some(slash) => PathBuf::from(fixed.get(..=slash).unwrap_or_default()),
-        None => PathBuf::from("."),
+    match (fixed_prefix(pattern), pattern.starts_with('/')) {
+        ("", true) => PathBuf::from("/"),
+        ("", false) => PathBuf::from("."),
+        (directories, _) => PathBuf::from(directories),
     }
 }
 
@@ -110,6 +125,16 @@ fn walk(directory: &Path, into: &mut Vec<PathBuf>) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The files of a Delta table are not all its rows: below another directory it cannot be read.
+fn refuse_nested(mut names: impl Iterator<Item = String>) -> anyhow::Result<()> {
+    let inside = format!("/{}/", delta::LOG);
+    let within = |name: String| Some(name.split_once(&inside)?.0.to_owned());
+    match names.find_map(within) {
+        Some(table) => bail!("{table} is a Delta table: name it itself"),
+        None => Ok(()),
+    }
 }
 
 /// Whether a file's ending says that it holds rows.
@@ -160,50 +185,66 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
 
 async fn remote(url: &url::Url, scratch: &Path, progress: &Progress) -> anyhow::Result<Vec<File>> {
     let (store, path) = object_store::parse_url_opts(url, crate::config::store_credentials())
-        .with_context(|| format!("{url} is no object store"))?;
+        .context("no object store is known by this address")?;
     let store: Arc<dyn ObjectStore> = Arc::from(store);
-    let pattern = path.to_string();
-    let wild = pattern.contains(['*', '?']);
-    let names: Vec<object_store::path::Path> = if wild || !is_table(&pattern) {
-        let prefix = match wild {
-            true => object_store::path::Path::from(fixed_part(&pattern).display().to_string()),
-            false => path.clone(),
-        };
-        let listed: Vec<_> = store.list(Some(&prefix)).try_collect().await?;
-        let names: Vec<_> = listed.into_iter().map(|object| object.location).collect();
-        if names.iter().any(|name| name.as_ref().contains("/_delta_log/")) {
-            delta::remote(&store, &prefix, &names).await?
-        } else {
-            let mine = |name: &object_store::path::Path| match wild {
-                true => matches(&pattern, name.as_ref()),
-                false => is_table(name.as_ref()),
-            };
-            let mut names: Vec<_> = names.into_iter().filter(mine).collect();
-            names.sort();
-            names
-        }
-    } else {
-        vec![path]
-    };
+    let objects = objects(&store, &path).await?;
     let directory = tempfile::Builder::new().prefix("table-").tempdir_in(scratch)?.keep();
     let mut files = Vec::new();
-    for (place, name) in names.into_iter().enumerate() {
+    for (place, (name, constants)) in objects.into_iter().enumerate() {
         progress.say(&format!("fetching {name}"));
         let path = directory.join(place.to_string());
-        copy(store.as_ref(), &name, &path).await.with_context(|| format!("cannot fetch {name}"))?;
-        files.push(File { name: name.to_string(), path });
+        copy(store.as_ref(), &name, &path).await?;
+        files.push(File { name: name.to_string(), path, constants });
     }
     Ok(files)
 }
 
-async fn copy(
-    store: &dyn ObjectStore,
-    name: &object_store::path::Path,
-    to: &Path,
-) -> anyhow::Result<()> {
-    let mut parts = store.get(name).await?.into_stream();
+/// The objects that a path names: itself, those below it or those that match it.
+async fn objects(
+    store: &Arc<dyn ObjectStore>,
+    path: &ObjectPath,
+) -> anyhow::Result<Vec<(ObjectPath, Vec<Constant>)>> {
+    let pattern = path.to_string();
+    let wild = pattern.contains(['*', '?']);
+    if !wild && is_table(&pattern) {
+        return Ok(vec![(path.clone(), Vec::new())]);
+    }
+    let prefix = match wild {
+        true => ObjectPath::parse(fixed_prefix(&pattern))?,
+        false => path.clone(),
+    };
+    let listed: Vec<_> = store
+        .list(Some(&prefix))
+        .try_collect()
+        .await
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let mut names: Vec<ObjectPath> = listed.into_iter().map(|object| object.location).collect();
+    if !wild && names.iter().any(|name| delta::is_log_of(&prefix, name)) {
+        return delta::remote(store, &prefix, &names).await;
+    }
+    if !wild {
+        refuse_nested(names.iter().map(ToString::to_string))?;
+    }
+    names.retain(|name| match wild {
+        true => matches(&pattern, name.as_ref()),
+        false => is_table(name.as_ref()),
+    });
+    names.sort();
+    Ok(names.into_iter().map(|name| (name, Vec::new())).collect())
+}
+
+/// The directories of a path before its first wildcard.
+fn fixed_prefix(pattern: &str) -> &str {
+    let fixed = pattern.split(['*', '?']).next().unwrap_or_default();
+    fixed.rsplit_once('/').map_or("", |(directories, _)| directories)
+}
+
+async fn copy(store: &dyn ObjectStore, name: &ObjectPath, to: &Path) -> anyhow::Result<()> {
+    // Errors of the store say their causes themselves, and would say them again as a chain.
+    let said = |error: object_store::Error| anyhow::anyhow!("{error}");
+    let mut parts = store.get(name).await.map_err(said)?.into_stream();
     let mut file = std::fs::File::create(to)?;
-    while let Some(part) = parts.try_next().await? {
+    while let Some(part) = parts.try_next().await.map_err(said)? {
         file.write_all(&part)?;
     }
     Ok(file.flush()?)

@@ -66,6 +66,29 @@ async fn files_of_every_format_are_one_table() {
 }
 
 #[tokio::test]
+async fn streams_of_arrow_and_compressed_texts_are_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| File::create(directory.path().join(name)).unwrap();
+    let batch = RecordBatch::try_from_iter([
+        ("n", Arc::new(Int64Array::from(vec![1, 2])) as ArrayRef),
+        ("name", Arc::new(StringArray::from(vec!["x", "y"]))),
+    ])
+    .unwrap();
+    let mut stream =
+        arrow_ipc::writer::StreamWriter::try_new(at("a.arrow"), &batch.schema()).unwrap();
+    stream.write(&batch).unwrap();
+    stream.finish().unwrap();
+    let mut packed = flate2::write::GzEncoder::new(at("b.csv.gz"), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, b"name,n\nz,3\n").unwrap();
+    packed.finish().unwrap();
+    let table = table(directory.path(), false).await.unwrap();
+    let all = table.all().unwrap();
+    assert_eq!(columns(&all, "n"), ["1", "2", "3"]);
+    assert_eq!(columns(&all, "name"), ["x", "y", "z"]);
+    assert_eq!(Format::of("a.parquet.gz"), None);
+}
+
+#[tokio::test]
 async fn types_that_hold_for_the_first_rows_only_are_found_out() {
     let directory = tempfile::tempdir().unwrap();
     let mut text = String::from("n\n");
@@ -83,7 +106,10 @@ fn differing_types_meet_in_one_that_holds_both() {
     let schema =
         |data_type: DataType| Arc::new(Schema::new(vec![Field::new("x", data_type, false)]));
     let check = |left: DataType, right: DataType, both: DataType| {
-        let met = unified([&schema(left), &schema(right)].into_iter());
+        let (left, right) = (schema(left), schema(right));
+        let fields = |schema: &Schema| schema.fields().iter().cloned().collect::<Vec<_>>();
+        let (left, right) = (fields(&left), fields(&right));
+        let met = unified([&left, &right].into_iter().map(|f| f.iter().map(AsRef::as_ref)));
         assert_eq!(met.field(0).data_type(), &both);
     };
     check(DataType::Int64, DataType::Float64, DataType::Float64);
