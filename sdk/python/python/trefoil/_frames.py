@@ -7,6 +7,7 @@ imported already.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, List, Mapping, Tuple
 
@@ -30,7 +31,11 @@ def table(data: Any, what: str) -> Any:
         return data
     if hasattr(data, "schema") and hasattr(data, "__arrow_c_array__"):
         return data
+    if isinstance(data, (str, bytes, os.PathLike)):
+        raise TypeError(f"{what} is the name {data!r}: read the file first, with Polars or pandas")
     if isinstance(data, Mapping):
+        if not data:
+            raise ValueError(f"{what} has no columns")
         return [(str(name), column(values)) for name, values in data.items()]
     if hasattr(data, "__arrow_c_array__") or _is(data, "pyarrow", "ChunkedArray"):
         return [("value", column(data))]
