@@ -415,7 +415,7 @@ await check("a cell of a heatmap leads to the traces that took as long", page, a
   await heat.waitFor();
   const box = await heat.boundingBox();
   // The lowest bucket, at the newest end.
-  await page.mouse.click(box.x + box.width - 30, box.y + box.height - 34);
+  await page.mouse.click(box.x + box.width - 12, box.y + box.height - 34);
   const link = page.getByTestId("range-traces").first();
   await until("the cell is chosen", async () => /^Traces of /.test(await link.textContent()));
   await link.click();
