@@ -11,6 +11,8 @@ import { Minimap } from "./Minimap";
 import type { View } from "./zoom";
 
 const ROW_PX = 24;
+/** So many rows out of sight are a step, or a few before the page was drawn again. */
+const NEAR_ROWS = 24;
 /** Until it is dragged: beside the details, half of what is left when that is little. */
 const NAMES_WIDTH = "max(40%, min(390px, 50%))";
 
@@ -107,9 +109,10 @@ export function Waterfall({
   const selectedRow = selected === null ? undefined : rowOf.get(selected);
   useEffect(() => {
     if (selectedRow === undefined) return;
-    // A step moves the rows by one; what was out of sight comes with what is around it.
+    // Steps move the rows by as much; what was far out of sight comes with what is around it.
     const seen = virtual.range;
-    const near = seen && selectedRow >= seen.startIndex - 1 && selectedRow <= seen.endIndex + 1;
+    const near =
+      seen && selectedRow >= seen.startIndex - NEAR_ROWS && selectedRow <= seen.endIndex + NEAR_ROWS;
     virtual.scrollToIndex(selectedRow, { align: near ? "auto" : "center" });
   }, [selectedRow, virtual]);
 
