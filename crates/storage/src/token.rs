@@ -69,24 +69,15 @@ fn fold<'a>(text: &str, folded: &'a mut Vec<u8>) -> &'a [u8] {
     folded
 }
 
-/// Each byte as it is hashed.
-const FOLDED: [u8; 256] = {
-    let mut folded = [0; 256];
-    let mut byte = 0_u8;
-    loop {
-        if model::token::is_token_byte(byte) {
-            folded[byte as usize] = byte.to_ascii_lowercase();
-        }
-        if byte == u8::MAX {
-            break;
-        }
-        byte += 1;
-    }
-    folded
-};
-
+/// A byte as it is hashed: what [`model::token::is_token_byte`] says, without branches, so that
+/// the compiler does many at once.
 fn fold_byte(byte: u8) -> u8 {
-    FOLDED[usize::from(byte)]
+    let upper = byte.wrapping_sub(b'A') < 26;
+    let lower = byte | (u8::from(upper) << 5);
+    let letter = lower.wrapping_sub(b'a') < 26;
+    let digit = byte.wrapping_sub(b'0') < 10;
+    let token = letter | digit | (byte == b'_') | (byte >= 0x80);
+    lower & u8::from(token).wrapping_neg()
 }
 
 /// The hashes of the tokens that stand between zeros. A token has no zero in it, so steps of eight
@@ -167,14 +158,46 @@ pub(crate) fn may_contain(block: &[u8], hash: u64) -> bool {
         && mask(hash).iter().zip(words).all(|(bit, word)| u32::from_le_bytes(*word) & bit != 0)
 }
 
+/// Tokens that are put in together: their blocks are far apart in memory, and the processor fetches
+/// several at a time when nothing stands between.
+const TOGETHER: usize = 256;
+
 /// Collects the tokens of a granule.
 #[derive(Debug)]
 pub(crate) struct Builder {
     blocks: Vec<[u32; 8]>,
     /// Values of the column at hand that were taken lately, by their views.
     recent: Box<[u128; 256]>,
+    seen: Seen,
+    /// Hashes that are not in the blocks yet.
+    pending: Vec<u64>,
     folded: Vec<u8>,
     empty: bool,
+}
+
+/// Tokens of this granule that were taken lately. Most words of a log line are those of the line
+/// before, and this is smaller than the blocks and nearer to the processor.
+#[derive(Debug)]
+struct Seen(Box<[u64; 1024]>);
+
+impl Seen {
+    fn new() -> Seen {
+        let mut seen = Seen(Box::new([0; 1024]));
+        seen.clear();
+        seen
+    }
+
+    fn clear(&mut self) {
+        self.0.fill(0);
+        // In each place stands a hash that does not belong there.
+        self.0[0] = u64::MAX;
+    }
+
+    /// Whether it was certainly taken before; it is noted.
+    fn has(&mut self, hash: u64) -> bool {
+        let place = usize::try_from(hash >> 54).expect("ten bits");
+        std::mem::replace(&mut self.0[place], hash) == hash
+    }
 }
 
 impl Builder {
@@ -182,6 +205,8 @@ impl Builder {
         Builder {
             blocks: vec![[0; 8]; BLOCKS_MAX],
             recent: Box::new([0; 256]),
+            seen: Seen::new(),
+            pending: Vec::with_capacity(TOGETHER),
             folded: Vec::new(),
             empty: true,
         }
@@ -203,14 +228,17 @@ impl Builder {
     }
 
     pub(crate) fn add_text(&mut self, text: &str) {
-        let Builder { blocks, empty, folded, .. } = self;
+        let Builder { blocks, seen, pending, folded, .. } = self;
         hash_folded(fold(text, folded), |hash| {
-            *empty = false;
-            let block = &mut blocks[block_index(hash, BLOCKS_MAX)];
-            for (word, bit) in block.iter_mut().zip(mask(hash)) {
-                *word |= bit;
+            if seen.has(hash) {
+                return;
             }
+            if pending.len() == TOGETHER {
+                put(blocks, pending);
+            }
+            pending.push(hash);
         });
+        self.empty &= self.pending.is_empty();
     }
 
     /// The filter's bytes, of no token at all none; the builder is empty after that.
@@ -218,6 +246,7 @@ impl Builder {
         if self.empty {
             return Vec::new();
         }
+        put(&mut self.blocks, &mut self.pending);
         let merged = fold_factor(&self.blocks);
         let mut bytes = Vec::with_capacity(BLOCKS_MAX / merged * BLOCK_BYTES);
         for group in self.blocks.chunks_exact(merged) {
@@ -230,8 +259,19 @@ impl Builder {
             bytes.extend(folded.iter().flat_map(|word| word.to_le_bytes()));
         }
         self.blocks.fill([0; 8]);
+        self.seen.clear();
         self.empty = true;
         bytes
+    }
+}
+
+/// Puts the hashes into their blocks.
+fn put(blocks: &mut [[u32; 8]], hashes: &mut Vec<u64>) {
+    for hash in hashes.drain(..) {
+        let block = &mut blocks[block_index(hash, BLOCKS_MAX)];
+        for (word, bit) in block.iter_mut().zip(mask(hash)) {
+            *word |= bit;
+        }
     }
 }
 
@@ -288,6 +328,25 @@ mod tests {
         assert_eq!(hashes("ris\u{212a}"), hashes("risk"));
         assert_ne!(hashes("Ä"), hashes("ä"));
         assert_eq!(hashes(" ").len(), 0);
+    }
+
+    #[test]
+    fn bytes_of_tokens_are_those_of_the_vocabulary() {
+        for byte in 0..=u8::MAX {
+            let token = model::token::is_token_byte(byte);
+            assert_eq!(fold_byte(byte), if token { byte.to_ascii_lowercase() } else { 0 });
+        }
+    }
+
+    #[test]
+    fn a_hash_is_new_when_it_comes_first() {
+        let mut seen = Seen::new();
+        for hash in [0, u64::MAX, 1 << 54, 1] {
+            assert!(!seen.has(hash), "{hash}");
+            assert!(seen.has(hash), "{hash}");
+        }
+        seen.clear();
+        assert!(!seen.has(0) && !seen.has(u64::MAX));
     }
 
     #[test]
