@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch, StringArray, StructArray};
+use arrow::array::{Array as _, ArrayRef, AsArray, RecordBatch, StringArray, StructArray};
 use arrow::datatypes::{DataType, Field, TimeUnit};
 use bytes::Bytes;
 use object_store::path::Path as ObjectPath;
@@ -143,8 +143,7 @@ impl Live {
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)?.build()?;
         for batch in reader {
             let batch: RecordBatch = batch?;
-            let action =
-                |name: &str| batch.column_by_name(name).and_then(|action| action.as_struct_opt());
+            let action = |name: &str| batch.column_by_name(name).and_then(AsArray::as_struct_opt);
             if action("sidecar").is_some_and(|sidecar| sidecar.null_count() < sidecar.len()) {
                 bail!("checkpoints in several places are not read");
             }
@@ -205,8 +204,8 @@ impl Live {
 
     /// The type of a partition column; the log writes all values as texts.
     fn kind(&self, name: &str) -> DataType {
-        let fields = self.schema["fields"].as_array().into_iter().flatten();
-        let field = fields.into_iter().find(|field| field["name"] == name);
+        let mut fields = self.schema["fields"].as_array().into_iter().flatten();
+        let field = fields.find(|field| field["name"] == name);
         match field.and_then(|field| field["type"].as_str()).unwrap_or("string") {
             "long" | "integer" | "short" | "byte" => DataType::Int64,
             "double" | "float" => DataType::Float64,

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -249,7 +250,7 @@ impl Part {
 
     /// The file's columns and those that it does not hold.
     fn columns(&self) -> impl Iterator<Item = &Field> {
-        let own = self.schema.fields().iter().map(|field| field.as_ref());
+        let own = self.schema.fields().iter().map(Deref::deref);
         own.chain(self.constants.iter().map(|(field, _)| field))
     }
 
