@@ -20,6 +20,7 @@ pub const NAME_LABEL: &str = "__name__";
 pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
 
 /// Whether `value` is the stale marker and not just some NaN.
+#[inline]
 #[must_use]
 pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_NAN_BITS

@@ -426,9 +426,12 @@ impl Evaluator<'_> {
         let known;
         let stream = self.stream_of(expr, steps, of.op.as_str())?;
         let stream = match &stream {
-            Some(stream) => &**stream,
-            None => {
-                vector = self.eval_vector(expr, steps)?;
+            Some(stream) if !stream.has_same_labels() => &**stream,
+            other => {
+                vector = match other {
+                    Some(stream) => self.materialize(&**stream)?,
+                    None => self.eval_vector(expr, steps)?,
+                };
                 known = Known(vector.series(), steps.count);
                 &known
             }

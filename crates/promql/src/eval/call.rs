@@ -350,14 +350,21 @@ impl Evaluator<'_> {
         if kind != RangeFunction::Absent {
             return self.materialize(&stream);
         }
-        let vector = self.materialize(&stream)?;
-        let mut column = Column { floats: vec![1.0; steps.count], histograms: Vec::new() };
-        for series in vector.series() {
-            for step in 0..steps.count {
-                if series.column.has(step) {
-                    column.clear(step);
+        let found = self.in_parallel(&stream, |range, scratch| {
+            let (mut found, mut column) = (vec![false; steps.count], Column::default());
+            for index in range {
+                self.control.check()?;
+                column.reset(steps.count);
+                stream.compute(index, scratch, &mut column)?;
+                for (step, found) in found.iter_mut().enumerate() {
+                    *found |= column.has(step);
                 }
             }
+            Ok(found)
+        })?;
+        let mut column = Column { floats: vec![1.0; steps.count], histograms: Vec::new() };
+        for step in (0..steps.count).filter(|&step| found.iter().any(|part| part[step])) {
+            column.clear(step);
         }
         match self.absent_series(&args[0], column)? {
             Value::Vector(vector) => Ok(vector),

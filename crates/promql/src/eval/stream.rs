@@ -32,6 +32,12 @@ pub(crate) trait Stream: Sync {
     /// How many steps.
     fn steps(&self) -> usize;
 
+    /// Whether some of the series have the same labels: they have to be joined, or refused, before
+    /// anything is done with them.
+    fn has_same_labels(&self) -> bool {
+        false
+    }
+
     /// Computes one into `column`, which has a cell for each step, all absent.
     fn compute(&self, index: usize, scratch: &mut Scratch, column: &mut Column) -> Result<()>;
 }

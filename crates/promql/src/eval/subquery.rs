@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use model::metric::{Histogram, Labels, ResetHint};
 
 use super::column::{Column, Series, Steps, is_present};
@@ -128,6 +129,17 @@ impl Stream for RangeStream<'_> {
 
     fn steps(&self) -> usize {
         self.call.look.steps.count
+    }
+
+    fn has_same_labels(&self) -> bool {
+        let Some(labels) = &self.labels else { return false };
+        // Series of one metric differ in what stays, unless it is no label that stays.
+        let name = |index: usize| self.input.labels(index).name();
+        if !self.call.type_labels && (1..labels.len()).all(|index| name(index) == name(0)) {
+            return false;
+        }
+        let mut known = HashSet::with_capacity(labels.len());
+        !labels.iter().all(|labels| known.insert(labels))
     }
 
     fn compute(&self, index: usize, scratch: &mut Scratch, column: &mut Column) -> Result<()> {

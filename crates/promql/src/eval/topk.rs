@@ -209,19 +209,25 @@ impl Choice<'_> {
                 if count == 0 {
                     return Vec::new();
                 }
-                let value = |one: usize| self.series[one].column.floats[step];
                 let mut floats = Vec::with_capacity(members.len());
                 for one in present {
-                    if is_present(value(one)) {
-                        floats.push(one);
+                    let value = self.series[one].column.floats[step];
+                    if is_present(value) {
+                        floats.push((value, one));
                     } else {
                         *ignored = true;
                     }
                 }
-                // The sort is stable: of equals those that come first stay.
-                floats.sort_by(|&one, &other| compare(value(one), value(other), op));
-                floats.truncate(count);
-                floats
+                // Of equals those that come first stay; members ascend.
+                let better = |one: &(f64, usize), other: &(f64, usize)| {
+                    compare(one.0, other.0, op).then(one.1.cmp(&other.1))
+                };
+                if count < floats.len() {
+                    floats.select_nth_unstable_by(count, better);
+                    floats.truncate(count);
+                }
+                floats.sort_unstable_by(better);
+                floats.into_iter().map(|(_, one)| one).collect()
             }
         }
     }
