@@ -87,6 +87,7 @@ pub fn maintain(
 ) -> Result<Done, Error> {
     let _merging = blocks.merging.lock();
     let mut done = Done::default();
+    blocks.tidy();
     retention::expire(blocks, policy, now_ms, &mut done)?;
     while !stop() {
         let Some(sources) = due(blocks, policy) else { break };

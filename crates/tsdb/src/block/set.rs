@@ -3,6 +3,10 @@
 //! A block is there when its description is. Replacing blocks is one step: the new description
 //! names the blocks that it replaces, and from then on these are not there, whether or not their
 //! own objects could be removed already. What a crash leaves behind is removed by the next start.
+//!
+//! A store far away fails for a while and goes on. A description that could not be removed is kept
+//! in mind and tried again, and every new block names it until then. A description that failed to be
+//! written may be there all the same, so that nothing is written before it is removed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,9 +34,18 @@ pub struct Blocks {
     next_id: AtomicU64,
     current: RwLock<Arc<Vec<Arc<Reader>>>>,
     /// Held while the set changes.
-    changing: Mutex<()>,
+    changing: Mutex<Unfinished>,
     /// Held while blocks are merged: one merge at a time.
     pub(crate) merging: Mutex<()>,
+}
+
+/// What the store has not done yet.
+#[derive(Debug, Default)]
+struct Unfinished {
+    /// Blocks that are gone for queries and whose descriptions are still there.
+    removals: Vec<Arc<Reader>>,
+    /// Blocks whose descriptions may be there although writing them failed.
+    doubtful: Vec<BlockId>,
 }
 
 impl Blocks {
@@ -61,11 +74,14 @@ impl Blocks {
         }
         let mut readers = Vec::new();
         for &id in &described {
-            readers.push(Reader::open(Arc::clone(&store), prefix, id, Arc::clone(&cache))?);
+            let reader = Reader::open(Arc::clone(&store), prefix, id, Arc::clone(&cache))?;
+            readers.push(Arc::new(reader));
         }
         let replaced: BTreeSet<BlockId> =
             readers.iter().flat_map(|reader| reader.meta().sources.iter().copied()).collect();
-        readers.retain(|reader| !replaced.contains(&reader.meta().id));
+        let is_replaced = |reader: &Arc<Reader>| replaced.contains(&reader.meta().id);
+        let (removals, readers) = readers.into_iter().partition(is_replaced);
+        let unfinished = Unfinished { removals, doubtful: Vec::new() };
         let blocks = Blocks {
             store,
             prefix: prefix.to_owned(),
@@ -73,30 +89,25 @@ impl Blocks {
             cache,
             next_id: AtomicU64::new(last_id + 1),
             current: RwLock::default(),
-            changing: Mutex::default(),
+            changing: Mutex::new(unfinished),
             merging: Mutex::default(),
         };
-        for &id in described.intersection(&replaced) {
-            blocks.remove_description(id)?;
-        }
-        blocks.remove_orphans(&names, &described, &replaced)?;
-        blocks.publish(readers.into_iter().map(Arc::new).collect());
+        blocks.remove_what_is_gone(&mut blocks.changing.lock());
+        blocks.remove_orphans(&names, &described);
+        blocks.publish(readers);
         Ok(blocks)
     }
 
-    fn remove_orphans(
-        &self,
-        names: &[String],
-        described: &BTreeSet<BlockId>,
-        replaced: &BTreeSet<BlockId>,
-    ) -> Result<(), Error> {
+    /// What has no description is no block; nobody minds when it stays a little longer.
+    fn remove_orphans(&self, names: &[String], described: &BTreeSet<BlockId>) {
         for name in names {
             let Some((id, _)) = parse_name(&self.prefix, name) else { continue };
-            if !described.contains(&id) || replaced.contains(&id) {
-                self.store.delete(name)?;
+            if !described.contains(&id)
+                && let Err(error) = self.store.delete(name)
+            {
+                tracing::warn!(name, %error, "what a crash left behind stays for now");
             }
         }
-        Ok(())
     }
 
     fn publish(&self, mut readers: Vec<Arc<Reader>>) {
@@ -145,8 +156,7 @@ impl Blocks {
     /// samples.
     pub fn add(&self, writer: Writer) -> Result<Option<Arc<Reader>>, Error> {
         let Some(finished) = writer.finish()? else { return Ok(None) };
-        let _changing = self.changing.lock();
-        self.add_finished(finished).map(Some)
+        self.add_finished(finished, &[], &mut self.changing.lock()).map(Some)
     }
 
     /// Puts the block where `sources` were, in one step. Without a block the sources just go.
@@ -155,23 +165,17 @@ impl Blocks {
         sources: &[Arc<Reader>],
         block: Option<Finished>,
     ) -> Result<Option<Arc<Reader>>, Error> {
-        let _changing = self.changing.lock();
+        let mut unfinished = self.changing.lock();
         let added = match block {
-            Some(finished) => {
-                let mut finished = finished;
-                finished.meta.sources = sources.iter().map(|source| source.meta().id).collect();
-                Some(self.add_finished(finished)?)
-            }
+            Some(finished) => Some(self.add_finished(finished, sources, &mut unfinished)?),
             None => None,
         };
         let ids: Vec<BlockId> = sources.iter().map(|source| source.meta().id).collect();
         let current = self.all();
         let kept = current.iter().filter(|reader| !ids.contains(&reader.meta().id)).cloned();
         self.publish(kept.collect());
-        for source in sources {
-            self.remove_description(source.meta().id)?;
-            source.doom();
-        }
+        unfinished.removals.extend_from_slice(sources);
+        self.remove_what_is_gone(&mut unfinished);
         Ok(added)
     }
 
@@ -180,16 +184,65 @@ impl Blocks {
         self.replace(std::slice::from_ref(block), None).map(|_| ())
     }
 
-    fn add_finished(&self, finished: Finished) -> Result<Arc<Reader>, Error> {
-        let Finished { meta, data } = finished;
+    /// Tries again what the store has failed to remove.
+    pub(crate) fn tidy(&self) {
+        let mut unfinished = self.changing.lock();
+        self.remove_what_is_gone(&mut unfinished);
+        if let Err(error) = self.remove_doubtful(&mut unfinished) {
+            tracing::warn!(%error, "the rest of a block that was not written stays for now");
+        }
+    }
+
+    /// What cannot be removed now waits for the next time: nobody reads it any more.
+    fn remove_what_is_gone(&self, unfinished: &mut Unfinished) {
+        unfinished.removals.retain(|block| match self.remove_description(block.meta().id) {
+            Ok(()) => {
+                block.doom();
+                false
+            }
+            Err(error) => {
+                tracing::warn!(block = %block.meta().id, %error, "a block is not removed yet");
+                metrics::counter!("trefoil_tsdb_block_removals_failed_total").increment(1);
+                true
+            }
+        });
+    }
+
+    /// Were such a block there after the next start, its samples would be there twice.
+    fn remove_doubtful(&self, unfinished: &mut Unfinished) -> Result<(), Error> {
+        while let Some(&id) = unfinished.doubtful.last() {
+            self.remove_description(id)?;
+            self.store.delete(&reader::data_name(&self.prefix, id))?;
+            unfinished.doubtful.pop();
+        }
+        Ok(())
+    }
+
+    fn add_finished(
+        &self,
+        finished: Finished,
+        sources: &[Arc<Reader>],
+        unfinished: &mut Unfinished,
+    ) -> Result<Arc<Reader>, Error> {
+        self.remove_doubtful(unfinished)?;
+        let Finished { mut meta, data } = finished;
+        let replaced = sources.iter().chain(&unfinished.removals);
+        meta.sources.extend(replaced.map(|source| source.meta().id));
+        meta.sources.sort_unstable();
+        meta.sources.dedup();
         self.store.put_file(&reader::data_name(&self.prefix, meta.id), &data.0)?;
         let description = Bytes::from(meta.to_json());
-        self.store.put(&reader::meta_name(&self.prefix, meta.id), description)?;
-        let sources = meta.sources.clone();
+        let written = self.store.put(&reader::meta_name(&self.prefix, meta.id), description);
+        if let Err(error) = written {
+            unfinished.doubtful.push(meta.id);
+            drop(self.remove_doubtful(unfinished));
+            return Err(error.into());
+        }
+        let ids = meta.sources.clone();
         let (store, cache) = (Arc::clone(&self.store), Arc::clone(&self.cache));
         let added = Arc::new(Reader::new(store, self.prefix.clone(), meta, cache));
         let current = self.all();
-        let kept = current.iter().filter(|reader| !sources.contains(&reader.meta().id)).cloned();
+        let kept = current.iter().filter(|reader| !ids.contains(&reader.meta().id)).cloned();
         self.publish(kept.chain([Arc::clone(&added)]).collect());
         Ok(added)
     }
@@ -223,7 +276,7 @@ impl Blocks {
             return Ok(false);
         }
         let series = block.select(matchers)?;
-        let _changing = self.changing.lock();
+        let _unfinished = self.changing.lock();
         let before = Arc::clone(&block.tombstones.read());
         let Some(after) = before.with(Deletion::new(matchers, time), series) else {
             return Ok(false);

@@ -306,12 +306,14 @@ fn a_stale_marker_stays_the_end_of_a_series() {
     assert_eq!(points.timestamps[marker + 1], 4_500_000, "nothing is carried on behind it");
 }
 
-/// A store that fails from its `left`-th change on, before or after making it.
+/// A store whose `left`-th change fails, before or after it is made, and the next ones, before they
+/// are made, until `lasting` have failed.
 #[derive(Debug)]
 struct Failing {
     inner: Arc<LocalStore>,
     left: AtomicUsize,
     after: bool,
+    lasting: AtomicUsize,
 }
 
 impl Failing {
@@ -322,13 +324,15 @@ impl Failing {
     ) -> Result<(), StoreError> {
         let left = self.left.load(Ordering::Relaxed);
         self.left.store(left.saturating_sub(1), Ordering::Relaxed);
-        let failed = || Err(StoreError::new("write", name, io::Error::other("power is gone")));
-        match left {
-            0 => failed(),
-            1 if self.after => make().and_then(|()| failed()),
-            1 => failed(),
-            _ => make(),
+        let lasting = self.lasting.load(Ordering::Relaxed);
+        if left > 1 || lasting == 0 {
+            return make();
         }
+        self.lasting.store(lasting - 1, Ordering::Relaxed);
+        if left == 1 && self.after {
+            make()?;
+        }
+        Err(StoreError::new("write", name, io::Error::other("it is out of reach")))
     }
 }
 
@@ -367,7 +371,8 @@ fn a_crash_at_any_change_leaves_the_blocks_before_or_the_one_after() {
                 raw(&blocks)
             };
             let inner = Arc::clone(&place.store);
-            let store = Arc::new(Failing { inner, left: AtomicUsize::new(left + 1), after });
+            let (left_now, lasting) = (AtomicUsize::new(left + 1), AtomicUsize::new(usize::MAX));
+            let store = Arc::new(Failing { inner, left: left_now, after, lasting });
             let cache = Cache::new(1 << 20);
             // Whatever fails here fails as a crash would: nothing is undone afterwards.
             if let Ok(blocks) = Blocks::open(store, "metrics/default", &place.scratch(), cache) {
@@ -382,5 +387,33 @@ fn a_crash_at_any_change_leaves_the_blocks_before_or_the_one_after() {
             drop(blocks);
             assert_eq!(place.store.list("").unwrap().len(), 2);
         }
+    }
+}
+
+#[test]
+fn what_failed_for_a_while_is_made_up_for() {
+    for (left, after, lasting) in (0..16).flat_map(|left| [(left, false, 2), (left, true, 1)]) {
+        let place = Place::new();
+        hours(&place.open(), 4);
+        let inner = Arc::clone(&place.store);
+        let (left_now, lasting_now) = (AtomicUsize::new(left + 1), AtomicUsize::new(lasting));
+        let store = Arc::new(Failing { inner, left: left_now, after, lasting: lasting_now });
+        let again = |what: &dyn Fn() -> bool| assert!((0..9).any(|_| what()), "{left} {after}");
+        let cache = Cache::new(1 << 20);
+        let blocks = Blocks::open(store, "metrics/default", &place.scratch(), cache).unwrap();
+        again(&|| merge_all(&blocks).is_ok());
+        let everything = TimeRange { start: 0, end: 8 * HOUR_MS };
+        again(&|| blocks.delete(&[Matcher::equal("job", "b")], everything).is_ok());
+        again(&|| clean_tombstones(&blocks).is_ok());
+        let expect = raw(&blocks);
+        assert!(!expect.contains("job=\"b\"") && expect.contains("job="), "{expect}");
+        // Also when nothing is tidied up before a crash.
+        let copy = place.open();
+        assert_eq!(raw(&copy), expect, "after a crash, {left} {after} {lasting}");
+        drop(copy);
+        blocks.tidy();
+        drop(blocks);
+        assert_eq!(raw(&place.open()), expect, "after a restart, {left} {after} {lasting}");
+        assert_eq!(place.store.list("").unwrap().len(), 2, "{left} {after} {lasting}");
     }
 }
