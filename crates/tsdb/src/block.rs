@@ -17,6 +17,7 @@ mod reader;
 mod select;
 mod set;
 mod tombstones;
+mod visit;
 mod writer;
 
 pub use cache::Cache;
@@ -28,6 +29,7 @@ pub use tombstones::{Deletion, DeletionMatcher};
 pub use writer::{Finished, Writer, WriterOptions};
 
 pub(crate) use reader::ChunkKind;
+pub(crate) use visit::Visit;
 
 use std::io;
 

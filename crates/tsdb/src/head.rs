@@ -96,7 +96,7 @@ struct Appending<'a> {
 }
 
 /// What a series costs in the index, about: its place in sets and its share of values.
-const SERIES_INDEX_BYTES: usize = 96;
+pub(crate) const SERIES_INDEX_BYTES: usize = 96;
 
 impl Head {
     pub(crate) fn new(tenant: Tenant, number: u32, limits: Limits) -> Head {

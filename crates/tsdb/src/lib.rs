@@ -31,5 +31,8 @@ pub use error::Error;
 pub use exemplars::SeriesExemplars;
 pub use options::{Options, WalOptions};
 pub use points::{HistogramPoint, Points};
-pub use tsdb::{Cardinality, Cost, LabelCost, Query, Selection, Stats, Tsdb};
+pub use tsdb::{
+    Cardinality, Cost, CostQuery, Costs, LabelCost, LabelCosts, MetricCost, PairCost, Price, Query,
+    Selection, Stats, Tsdb,
+};
 pub use wal::{DiskIo, Io, IoFile};

@@ -3,6 +3,7 @@
 mod background;
 mod blocks;
 mod changes;
+mod costs;
 mod labels;
 mod maintain;
 mod open;
@@ -38,6 +39,7 @@ use background::Bell;
 use changes::Changes;
 use readers::Readers;
 
+pub use costs::{CostQuery, Costs, LabelCosts, MetricCost, PairCost, Price};
 pub use labels::{Cardinality, Cost, LabelCost};
 pub use select::{Query, Selection};
 pub use stats::Stats;

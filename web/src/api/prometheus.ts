@@ -287,11 +287,23 @@ export const useTsdbStatus = (limit: number): UseQueryResult<TsdbStatus> =>
 export type Cardinality = {
   series: number;
   label_pairs: number;
-  metrics: readonly { metric: string; series: number; bytes: number }[];
+  head_series?: number;
+  head_bytes?: number;
+  block_bytes?: number;
+  one_in?: number;
+  complete?: boolean;
+  metrics: readonly {
+    metric: string;
+    series: number;
+    bytes: number;
+    samples?: number;
+    block_bytes?: number;
+  }[];
   labels: readonly { label: string; values: number; bytes: number }[];
+  pairs?: readonly { label: string; value: string; series: number }[];
 };
 
-/** What series cost in bytes: an endpoint that only our server has, beside Prometheus's counts. */
+/** What the series of the last day cost: an endpoint that only our server has, beside Prometheus's counts. */
 export const useCardinality = (limit: number): UseQueryResult<Cardinality> =>
   useQuery({
     queryKey: ["prometheus", "cardinality", limit],

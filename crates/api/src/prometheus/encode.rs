@@ -55,30 +55,67 @@ pub(super) fn put_time(into: &mut Vec<u8>, millis: i64) {
         into.push(b'-');
     }
     let (seconds, fraction) = (millis.unsigned_abs() / 1000, millis.unsigned_abs() % 1000);
-    put(into, format_args!("{seconds}"));
+    into.extend_from_slice(itoa::Buffer::new().format(seconds).as_bytes());
     if fraction != 0 {
-        put(into, format_args!(".{fraction:03}"));
+        // The thousands keep the zeros in front.
+        let text = &mut itoa::Buffer::new();
+        let digits = text.format(fraction + 1000).as_bytes();
+        into.push(b'.');
+        into.extend_from_slice(&digits[1..]);
     }
 }
+
+/// Whole numbers below this have all their digits in a float.
+const WHOLE_MAX: f64 = 1e15;
 
 /// A value in quotes: shortest digits, an exponent only below 1e-6 and from 1e21 on.
 pub(super) fn put_value(into: &mut Vec<u8>, value: f64) {
     into.push(b'"');
-    let magnitude = value.abs();
-    if value.is_finite() && magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
-        let text = format!("{value:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, exponent) = match exponent.strip_prefix('-') {
-            Some(exponent) => ('-', exponent),
-            None => ('+', exponent),
-        };
-        put(into, format_args!("{digits}e{sign}{exponent:0>2}"));
+    #[expect(clippy::cast_possible_truncation, reason = "what is cut off is looked for at once")]
+    let whole = value as i64;
+    if value.abs() < WHOLE_MAX && (whole as f64).to_bits() == value.to_bits() {
+        into.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
     } else if value.is_finite() {
-        put(into, format_args!("{value}"));
+        put_finite(into, value);
     } else {
-        put(into, format_args!("{}", format_plain(value)));
+        into.extend_from_slice(format_plain(value).as_bytes());
     }
     into.push(b'"');
+}
+
+fn put_finite(into: &mut Vec<u8>, value: f64) {
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(value);
+    let Some((digits, exponent)) = text.split_once('e') else {
+        into.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
+        return;
+    };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    if (1e-6..1e21).contains(&value.abs()) {
+        put_expanded(into, digits, exponent);
+        return;
+    }
+    let digits = digits.strip_suffix(".0").unwrap_or(digits);
+    let sign = if exponent < 0 { '-' } else { '+' };
+    put(into, format_args!("{digits}e{sign}{:02}", exponent.unsigned_abs()));
+}
+
+/// `1.25` and 17 as `125000000000000000`, `1.25` and -6 as `0.00000125`: the exponents are those for
+/// which all digits stand on one side of the point.
+fn put_expanded(into: &mut Vec<u8>, digits: &str, exponent: i32) {
+    let zeros = |into: &mut Vec<u8>, count: usize| into.resize(into.len() + count, b'0');
+    let places = usize::try_from(exponent.unsigned_abs()).unwrap_or(0);
+    let digits = digits.strip_prefix('-').inspect(|_| into.push(b'-')).unwrap_or(digits);
+    if exponent < 0 {
+        into.extend_from_slice(b"0.");
+        zeros(into, places.saturating_sub(1));
+    }
+    let start = into.len();
+    into.extend(digits.bytes().filter(|&byte| byte != b'.'));
+    if exponent >= 0 {
+        let missing = (places + 1).saturating_sub(into.len() - start);
+        zeros(into, missing);
+    }
 }
 
 /// `{"count":"…","sum":"…","buckets":[[rule,"left","right","count"],…]}`; the rule says which
@@ -165,6 +202,23 @@ fn put_series(into: &mut Vec<u8>, series: &Series) {
     into.push(b'}');
 }
 
+/// About how long a result is, bytes.
+pub(super) fn size_of_result(value: &Value) -> usize {
+    let (Value::Vector(series) | Value::Matrix(series)) = value else { return 64 };
+    let one = |series: &Series| {
+        64 + series.labels.as_bytes().len() * 2
+            + series.floats.len() * SAMPLE_BYTES
+            + series.histograms.len() * HISTOGRAM_BYTES
+    };
+    series.iter().map(one).sum()
+}
+
+/// `[1435781451.781,"12.33333333333333"],`
+const SAMPLE_BYTES: usize = 32;
+
+/// About as much, with some buckets.
+const HISTOGRAM_BYTES: usize = 512;
+
 /// `"resultType":"…","result":…`
 pub(super) fn put_result(into: &mut Vec<u8>, value: &Value) {
     let kind = match value {
@@ -220,6 +274,21 @@ mod tests {
             (0.0, "\"0\""),
             (-0.0, "\"-0\""),
             (20.0, "\"20\""),
+            (-1_500_000.0, "\"-1500000\""),
+            (0.1, "\"0.1\""),
+            (-2.5, "\"-2.5\""),
+            (999_999_999_999_999.0, "\"999999999999999\""),
+            (1e15, "\"1000000000000000\""),
+            (1e16, "\"10000000000000000\""),
+            (1.25e17, "\"125000000000000000\""),
+            (-3.000_000_000_000_000_5e20, "\"-300000000000000070000\""),
+            (1.25e-6, "\"0.00000125\""),
+            // Of two shortest texts that are equally near Go takes the even one.
+            (-648_988_991_289_036.25, "\"-648988991289036.2\""),
+            (0.000_012_5, "\"0.0000125\""),
+            (9.999e-7, "\"9.999e-07\""),
+            (5e-324, "\"5e-324\""),
+            (-1.5e300, "\"-1.5e+300\""),
             (0.000_001, "\"0.000001\""),
             (0.000_000_1, "\"1e-07\""),
             (1.5e-10, "\"1.5e-10\""),
@@ -231,6 +300,25 @@ mod tests {
             (f64::NEG_INFINITY, "\"-Inf\""),
         ] {
             assert_eq!(text(|into| put_value(into, value)), expect);
+        }
+    }
+
+    #[test]
+    fn values_are_read_back_and_no_shorter_text_is() {
+        let mut bits = 0x9E37_79B9_7F4A_7C15_u64;
+        for _ in 0..50_000 {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963);
+            let random = f64::from_bits(bits);
+            // Bits at random, and numbers as they are measured.
+            for value in [random, (bits >> 40) as f64 / 1000.0, (bits >> 20) as f64 / 3600.0] {
+                let text = text(|into| put_value(into, value));
+                let text = text.trim_matches('"');
+                let read: f64 = text.parse().expect("a number");
+                assert!(read.to_bits() == value.to_bits() || value.is_nan(), "{value:e} {text}");
+                if (1e-6..1e21).contains(&value.abs()) {
+                    assert!(text.len() == format!("{value}").len(), "{value:e} {text}");
+                }
+            }
         }
     }
 

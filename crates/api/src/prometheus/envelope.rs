@@ -144,12 +144,23 @@ impl Notes {
 
 /// `data`, which is JSON already, in its envelope.
 pub(super) fn envelope(data: &[u8], notes: &Notes) -> Vec<u8> {
-    let mut body = Vec::with_capacity(data.len() + 64);
-    body.extend_from_slice(b"{\"status\":\"success\"");
-    if !data.is_empty() {
-        body.extend_from_slice(b",\"data\":");
-        body.extend_from_slice(data);
+    if data.is_empty() {
+        return close(b"{\"status\":\"success\"".to_vec(), notes);
     }
+    let mut body = open(data.len());
+    body.extend_from_slice(data);
+    close(body, notes)
+}
+
+/// Begins an envelope with room for so many bytes of data, which are to be written behind it.
+pub(super) fn open(data_bytes: usize) -> Vec<u8> {
+    let mut body = Vec::with_capacity(data_bytes + 64);
+    body.extend_from_slice(b"{\"status\":\"success\",\"data\":");
+    body
+}
+
+/// Ends an envelope.
+pub(super) fn close(mut body: Vec<u8>, notes: &Notes) -> Vec<u8> {
     for (name, word, notes) in
         [("warnings", "warning", &notes.warnings), ("infos", "info", &notes.infos)]
     {

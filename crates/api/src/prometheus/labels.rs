@@ -1,4 +1,4 @@
-//! What there is: series, labels and their values, metadata, cardinality.
+//! What there is: series, labels and their values, metadata.
 
 use std::collections::BTreeMap;
 
@@ -158,58 +158,6 @@ pub(super) async fn metadata(
         }
     }
     success(&by_metric)
-}
-
-#[derive(Serialize)]
-struct MetricCost {
-    metric: String,
-    series: u64,
-    bytes: u64,
-}
-
-#[derive(Serialize)]
-struct LabelCost {
-    label: String,
-    values: u64,
-    bytes: u64,
-}
-
-#[derive(Serialize)]
-struct Costs {
-    series: u64,
-    label_pairs: u64,
-    metrics: Vec<MetricCost>,
-    labels: Vec<LabelCost>,
-}
-
-/// How many lines of each list when nobody says otherwise.
-const COSTS_DEFAULT: usize = 100;
-
-/// `/api/v1/metrics/cardinality`: which metrics and labels cost most, and what. Our own.
-pub(super) async fn cardinality(
-    State(api): State<Prometheus>,
-    Extension(tenant): Extension<Tenant>,
-    params: Params,
-) -> Answer {
-    let limit = params.limit()?.unwrap_or(COSTS_DEFAULT);
-    let found = api.blocking(move |api, _| Ok(api.metrics.cardinality(&tenant, limit))).await?;
-    let bytes_of = |list: &[(String, u64)]| list.iter().cloned().collect::<BTreeMap<_, _>>();
-    let metric_bytes = bytes_of(&found.bytes_by_metric);
-    let label_bytes = bytes_of(&found.bytes_by_label);
-    let metrics = found.series_by_metric.into_iter().map(|(metric, series)| {
-        let bytes = metric_bytes.get(&metric).copied().unwrap_or(0);
-        MetricCost { metric, series, bytes }
-    });
-    let labels = found.values_by_label.into_iter().map(|(label, values)| {
-        let bytes = label_bytes.get(&label).copied().unwrap_or(0);
-        LabelCost { label, values, bytes }
-    });
-    success(&Costs {
-        series: found.series,
-        label_pairs: found.label_pairs,
-        metrics: metrics.collect(),
-        labels: labels.collect(),
-    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use model::Tenant;
 use model::metric::{Exemplar, Labels, Matcher, Metadata};
 use promql::source::SeriesSource;
+use serde::Serialize;
 use stdx::clock::UnixNanos;
 
 use super::notifications::Notifications;
@@ -50,7 +51,7 @@ pub struct SeriesExemplars {
     pub exemplars: Vec<Exemplar>,
 }
 
-/// How many series there are of what.
+/// How many series there are of what in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Cardinality {
     /// Series in memory.
@@ -71,8 +72,86 @@ pub struct Cardinality {
     pub bytes_by_label: Vec<(String, u64)>,
     /// `label=value` and how many series have it, the most first.
     pub series_by_pair: Vec<(String, u64)>,
-    /// Metrics and about how many bytes of memory they take, the most first.
-    pub bytes_by_metric: Vec<(String, u64)>,
+}
+
+/// What series cost within a time, in memory and in files.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Costs {
+    /// Series with samples within the time.
+    pub series: u64,
+    /// Of these, how many are in memory.
+    pub head_series: u64,
+    /// What these take there, bytes, about.
+    pub head_bytes: u64,
+    /// Samples in files.
+    pub samples: u64,
+    /// What these take, bytes, about.
+    pub block_bytes: u64,
+    /// Distinct names of labels.
+    pub label_names: u64,
+    /// Distinct pairs of label and value.
+    pub label_pairs: u64,
+    /// All figures are estimates from one of so many series; 1: they are counted.
+    pub one_in: u64,
+    /// Whether there was time for all files; otherwise the oldest are left out.
+    pub complete: bool,
+    /// Metrics, those with the most series first.
+    pub metrics: Vec<MetricCost>,
+    /// Labels, those with the most values first.
+    pub labels: Vec<LabelCost>,
+    /// Labels with a value, those with the most series first.
+    pub pairs: Vec<PairCost>,
+}
+
+/// What a metric costs.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct MetricCost {
+    /// Its name.
+    pub metric: String,
+    /// Its series.
+    pub series: u64,
+    /// What it takes in memory, bytes, about.
+    pub bytes: u64,
+    /// Its samples in files.
+    pub samples: u64,
+    /// What these take, bytes, about.
+    pub block_bytes: u64,
+}
+
+/// What a label costs.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LabelCost {
+    /// Its name.
+    pub label: String,
+    /// Its distinct values.
+    pub values: u64,
+    /// Their length, bytes.
+    pub bytes: u64,
+}
+
+/// How many series have a label with a value.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct PairCost {
+    /// The label.
+    pub label: String,
+    /// The value.
+    pub value: String,
+    /// The series.
+    pub series: u64,
+}
+
+/// What counting may take.
+pub struct CostLimits<'a> {
+    /// Bytes of memory.
+    pub bytes_max: usize,
+    /// Whether it is time to come to an end.
+    pub give_up: &'a dyn Fn() -> bool,
+}
+
+impl fmt::Debug for CostLimits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CostLimits").field("bytes_max", &self.bytes_max).finish_non_exhaustive()
+    }
 }
 
 /// Samples that lie in files.
@@ -135,8 +214,16 @@ pub trait Metrics: Send + Sync {
         selection: &Selection,
     ) -> Result<Vec<SeriesExemplars>, StoreError>;
 
-    /// How many series there are of what; at most `limit` lines a list.
+    /// How many series there are of what in memory; at most `limit` lines a list.
     fn cardinality(&self, tenant: &Tenant, limit: usize) -> Cardinality;
+
+    /// What series cost; at most `selection.limit` lines a list.
+    fn costs(
+        &self,
+        tenant: &Tenant,
+        selection: &Selection,
+        limits: &CostLimits<'_>,
+    ) -> Result<Costs, StoreError>;
 
     /// Deletes the samples of series in a range of time.
     fn delete(&self, tenant: &Tenant, selection: &Selection) -> Result<(), StoreError>;

@@ -17,8 +17,8 @@ use stdx::clock::Stopwatch;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Prometheus;
-use super::encode::{put_labels, put_result, put_time, put_value};
-use super::envelope::{Answer, ApiError, Kind, Notes, envelope, json, success};
+use super::encode::{put_labels, put_result, put_time, put_value, size_of_result};
+use super::envelope::{Answer, ApiError, Kind, Notes, close, envelope, json, open, success};
 use super::outside::{Selection, SeriesExemplars};
 use super::params::{MAX_TIME, MIN_TIME, Params, parse_duration_param};
 
@@ -88,15 +88,16 @@ impl Evaluation {
             series.truncate(limit);
             notes.warnings.append(&mut Notes::truncated().warnings);
         }
-        let mut data = vec![b'{'];
-        put_result(&mut data, &outcome.value);
+        let mut body = open(size_of_result(&outcome.value));
+        body.push(b'{');
+        put_result(&mut body, &outcome.value);
         if self.stats {
             let stats = stats(&outcome, queued, evaluated);
-            data.extend_from_slice(b",\"stats\":");
-            data.extend_from_slice(&serde_json::to_vec(&stats).unwrap_or_default());
+            body.extend_from_slice(b",\"stats\":");
+            body.extend_from_slice(&serde_json::to_vec(&stats).unwrap_or_default());
         }
-        data.push(b'}');
-        envelope(&data, &notes)
+        body.push(b'}');
+        close(body, &notes)
     }
 }
 

@@ -17,7 +17,7 @@ use super::Prometheus;
 use super::envelope::{Answer, ApiError, success};
 use super::notifications::{Notification, Notifications};
 use super::outside::Block;
-use super::params::{Params, whole_number};
+use super::params::Params;
 use super::targets::time_json;
 
 #[derive(Serialize)]
@@ -115,76 +115,6 @@ pub(super) async fn build() -> Answer {
 /// `/version`
 pub(super) async fn version() -> axum::Json<&'static Build> {
     axum::Json(&BUILD)
-}
-
-#[derive(Serialize)]
-struct Stat {
-    name: String,
-    value: u64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct HeadStats {
-    num_series: u64,
-    num_label_pairs: u64,
-    chunk_count: u64,
-    min_time: i64,
-    max_time: i64,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct TsdbStatus {
-    head_stats: HeadStats,
-    series_count_by_metric_name: Vec<Stat>,
-    label_value_count_by_label_name: Vec<Stat>,
-    memory_in_bytes_by_label_name: Vec<Stat>,
-    series_count_by_label_value_pair: Vec<Stat>,
-}
-
-/// How many lines of each list when nobody says otherwise, as in Prometheus.
-const STATS_DEFAULT: usize = 10;
-/// The most that can be asked for, as in Prometheus.
-const STATS_MAX: usize = 10_000;
-
-/// `/api/v1/status/tsdb`
-pub(super) async fn tsdb(
-    State(api): State<Prometheus>,
-    Extension(tenant): Extension<Tenant>,
-    params: Params,
-) -> Answer {
-    let limit = match params.get("limit") {
-        "" => STATS_DEFAULT,
-        text => {
-            let limit = whole_number(text).ok().and_then(|limit| usize::try_from(limit).ok());
-            let limit = limit.filter(|&limit| limit > 0);
-            let limit =
-                limit.ok_or_else(|| ApiError::bad_data("limit must be a positive number"))?;
-            if limit > STATS_MAX {
-                let message = format!("limit must not exceed {STATS_MAX}");
-                return Err(ApiError::bad_data(message));
-            }
-            limit
-        }
-    };
-    let found = api.blocking(move |api, _| Ok(api.metrics.cardinality(&tenant, limit))).await?;
-    let list = |list: Vec<(String, u64)>| {
-        list.into_iter().take(limit).map(|(name, value)| Stat { name, value }).collect()
-    };
-    success(&TsdbStatus {
-        head_stats: HeadStats {
-            num_series: found.series,
-            num_label_pairs: found.label_pairs,
-            chunk_count: found.chunks,
-            min_time: found.min_time,
-            max_time: found.max_time,
-        },
-        series_count_by_metric_name: list(found.series_by_metric),
-        label_value_count_by_label_name: list(found.values_by_label),
-        memory_in_bytes_by_label_name: list(found.bytes_by_label),
-        series_count_by_label_value_pair: list(found.series_by_pair),
-    })
 }
 
 #[derive(Serialize)]

@@ -11,8 +11,8 @@ use promql::source::SeriesSource;
 use tower::ServiceExt as _;
 
 use super::outside::{
-    Alert, Cardinality, DroppedTarget, Health, Rule, RuleGroup, RuleKind, Selection,
-    SeriesExemplars, StoreError, Target,
+    Alert, Cardinality, CostLimits, Costs, DroppedTarget, Health, LabelCost, MetricCost, PairCost,
+    Rule, RuleGroup, RuleKind, Selection, SeriesExemplars, StoreError, Target,
 };
 use super::*;
 
@@ -129,8 +129,27 @@ impl Metrics for Store {
             values_by_label: line(NAME_LABEL, 2),
             bytes_by_label: line(NAME_LABEL, 24),
             series_by_pair: line("foo=boo", 2),
-            bytes_by_metric: line("test_metric1", 1000),
         }
+    }
+
+    fn costs(
+        &self,
+        _tenant: &Tenant,
+        selection: &Selection,
+        limits: &CostLimits<'_>,
+    ) -> Result<Costs, StoreError> {
+        assert!(limits.bytes_max > 0 && !(limits.give_up)());
+        let metric = "test_metric1".to_owned();
+        let (label, value) = ("foo".to_owned(), "boo".to_owned());
+        Ok(Costs {
+            series: 7,
+            one_in: if selection.matchers.is_empty() { 1 } else { 4 },
+            complete: selection.start > 0,
+            metrics: vec![MetricCost { metric, series: 4, ..MetricCost::default() }],
+            labels: vec![LabelCost { label: label.clone(), values: 2, bytes: 24 }],
+            pairs: vec![PairCost { label, value, series: 3 }],
+            ..Costs::default()
+        })
     }
 
     fn delete(&self, _tenant: &Tenant, _selection: &Selection) -> Result<(), StoreError> {
@@ -457,10 +476,25 @@ async fn what_there_is() {
     .await;
     check("/api/v1/query_exemplars?query=1", 200, r#"{"status":"success"}"#).await;
     data(
-        "/api/v1/metrics/cardinality",
-        r#"{"series":3,"label_pairs":5,"metrics":[{"metric":"test_metric1","series":2,"bytes":1000}],"labels":[{"label":"__name__","values":2,"bytes":24}]}"#,
+        "/api/v1/metrics/cardinality?start=1",
+        r#"{"series":7,"head_series":0,"head_bytes":0,"samples":0,"block_bytes":0,"label_names":0,"label_pairs":0,"one_in":1,"complete":true,"metrics":[{"metric":"test_metric1","series":4,"bytes":0,"samples":0,"block_bytes":0}],"labels":[{"label":"foo","values":2,"bytes":24}],"pairs":[{"label":"foo","value":"boo","series":3}]}"#,
     )
     .await;
+    let told = ("there was no time to count all blocks", "estimated from one of 4 series");
+    let (_, body) = get_path("/api/v1/metrics/cardinality?start=0&match[]=x").await;
+    assert!(body.contains(told.0) && body.contains(told.1), "{body}");
+    error(
+        "/api/v1/metrics/cardinality?start=2&end=1",
+        400,
+        "bad_data",
+        "end timestamp must not be before start time",
+    )
+    .await;
+    let (_, body) = get_path("/api/v1/status/tsdb?start=1").await;
+    assert!(body.contains(r#""numSeries":3"#), "{body}");
+    let listed = r#""seriesCountByMetricName":[{"name":"test_metric1","value":4}]"#;
+    assert!(body.contains(listed), "{body}");
+    assert!(body.contains(r#"[{"name":"foo=boo","value":3}]"#), "{body}");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod hostile;
 mod lifecycle;
 mod memory;
 mod metrics;
+mod metrics_on_s3;
 mod open_store;
 mod prometheus_api;
 mod queries;

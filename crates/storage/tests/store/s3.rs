@@ -7,12 +7,17 @@ use storage::Store;
 use crate::support::s3::S3;
 use crate::support::*;
 
+fn location(s3: &S3) -> storage::Location {
+    let (url, options) = s3.place();
+    storage::Location::Url { url: url.parse().expect("a URL"), options }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_on_s3_are_written_read_compacted_and_vacuumed() {
-    let s3 = S3::start().await;
+    let s3 = S3::start(|_, _| None).await;
     let dir = tempfile::tempdir().expect("a directory");
     let mut options = options(&dir);
-    options.location = s3.location();
+    options.location = location(&s3);
     options.maintenance.compact_files_min = 2;
     let clock = stdx::clock::Clock::manual(stdx::clock::Clock::system().now());
     let decode = std::sync::Arc::new(Ipc);
@@ -36,13 +41,13 @@ async fn tables_on_s3_are_written_read_compacted_and_vacuumed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_on_s3_lose_nothing() {
-    let s3 = S3::start().await;
+    let s3 = S3::start(|_, _| None).await;
     let dirs =
         [tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory")];
     let mut stores = Vec::new();
     for dir in &dirs {
         let mut options = options(dir);
-        options.location = s3.location();
+        options.location = location(&s3);
         stores.push(open(&options).await);
     }
     for round in 0..5 {

@@ -1,5 +1,6 @@
 //! As much of S3 as an `object_store` client asks for, in memory. Unlike `s3s-fs`, a conditional
-//! put looks and writes under one lock, so that of two writers exactly one wins.
+//! put looks and writes under one lock, so that of two writers exactly one wins. It refuses what the
+//! test says. It knows no crate of ours but `stdx`: the end-to-end tests use it too.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -21,25 +22,40 @@ const LAST_MODIFIED: &str = "Sat, 21 Nov 2026 12:00:00 GMT";
 /// A server with one bucket, gone when dropped.
 pub(crate) struct S3 {
     port: u16,
-    objects: Objects,
+    bucket: Arc<Mutex<Bucket>>,
     _end: DropGuard,
 }
 
-type Objects = Arc<Mutex<BTreeMap<String, Bytes>>>;
+type Objects = BTreeMap<String, Bytes>;
+
+/// Whether a request is refused, by method and key, with a status that clients do not try again by
+/// themselves; `Some(true)`: it is carried out, and the client is told that it is not.
+pub(crate) type Refuse = Box<dyn FnMut(&Method, &str) -> Option<bool> + Send>;
+
+struct Bucket {
+    objects: Objects,
+    /// Uploads in parts, by their number.
+    uploads: BTreeMap<usize, BTreeMap<usize, Bytes>>,
+    refuse: Refuse,
+}
 
 impl S3 {
-    pub(crate) async fn start() -> S3 {
+    /// Refuses nothing when `refuse` always says `None`.
+    pub(crate) async fn start(
+        refuse: impl FnMut(&Method, &str) -> Option<bool> + Send + 'static,
+    ) -> S3 {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let objects = Objects::default();
+        let (objects, uploads, refuse) = (Objects::new(), BTreeMap::new(), Box::new(refuse));
+        let bucket = Arc::new(Mutex::new(Bucket { objects, uploads, refuse }));
         let end = CancellationToken::new();
-        let served = Arc::clone(&objects);
+        let served = Arc::clone(&bucket);
         drop(stdx::task::spawn("s3", &end.clone(), async move {
             loop {
                 let (stream, _) = listener.accept().await.expect("a connection");
-                let objects = Arc::clone(&served);
+                let bucket = Arc::clone(&served);
                 drop(stdx::task::spawn_to_end("s3 connection", async move {
-                    let service = service_fn(move |request| answer(Arc::clone(&objects), request));
+                    let service = service_fn(move |request| answer(Arc::clone(&bucket), request));
                     // The client hangs up when it likes.
                     drop(
                         http1::Builder::new().serve_connection(TokioIo::new(stream), service).await,
@@ -47,10 +63,11 @@ impl S3 {
                 }));
             }
         }));
-        S3 { port, objects, _end: end.drop_guard() }
+        S3 { port, bucket, _end: end.drop_guard() }
     }
 
-    pub(crate) fn location(&self) -> storage::Location {
+    /// The URL of a place in the bucket, and the options with which a client finds it.
+    pub(crate) fn place(&self) -> (&'static str, Vec<(String, String)>) {
         let endpoint = format!("http://127.0.0.1:{}", self.port);
         let options = [
             ("aws_endpoint", endpoint.as_str()),
@@ -59,42 +76,88 @@ impl S3 {
             ("aws_access_key_id", "key"),
             ("aws_secret_access_key", "secret"),
         ];
-        storage::Location::Url {
-            url: "s3://bucket/some/prefix".parse().expect("a URL"),
-            options: options.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec(),
-        }
+        ("s3://bucket/some/prefix", options.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec())
     }
 
     pub(crate) fn keys(&self) -> Vec<String> {
-        self.objects.lock().expect("not poisoned").keys().cloned().collect()
+        self.bucket.lock().expect("not poisoned").objects.keys().cloned().collect()
     }
 }
 
 async fn answer(
-    objects: Objects,
+    bucket: Arc<Mutex<Bucket>>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.expect("a body").to_bytes();
+    // A client that hangs up in the middle has not sent it.
+    let Ok(body) = body.collect().await else { return Ok(plain(StatusCode::BAD_REQUEST, "")) };
+    let body = body.to_bytes();
     let query: HashMap<String, String> =
         url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes())
             .into_owned()
             .collect();
-    let path = object_store::path::Path::from_url_path(head.uri.path()).expect("a path");
-    let key = path.as_ref().strip_prefix("bucket").expect("the bucket").trim_start_matches('/');
-    let mut objects = objects.lock().expect("not poisoned");
-    let response = match head.method {
-        Method::GET if key.is_empty() => list(&objects, &query),
-        Method::POST if query.contains_key("delete") => delete(&mut objects, &body),
-        Method::GET | Method::HEAD => get(&objects, key, &head),
-        Method::PUT => put(&mut objects, key, &head, body),
+    // Plus signs are no spaces in a path.
+    let path = head.uri.path().replace('+', "%2B");
+    let path: String = url::form_urlencoded::parse(format!("path={path}").as_bytes())
+        .map(|(_, path)| path.into_owned())
+        .collect();
+    let key = path.strip_prefix("/bucket").expect("the bucket").trim_start_matches('/');
+    let mut bucket = bucket.lock().expect("not poisoned");
+    let refused = (bucket.refuse)(&head.method, key);
+    let refusal = plain(StatusCode::FORBIDDEN, "");
+    if refused == Some(false) {
+        return Ok(refusal);
+    }
+    let response = carry_out(&mut bucket, key, &head, &query, body);
+    Ok(if refused.is_some() { refusal } else { response })
+}
+
+fn carry_out(
+    bucket: &mut Bucket,
+    key: &str,
+    head: &http::request::Parts,
+    query: &HashMap<String, String>,
+    body: Bytes,
+) -> Response<Full<Bytes>> {
+    let upload = || query.get("uploadId").and_then(|id| id.parse::<usize>().ok());
+    let objects = &mut bucket.objects;
+    match head.method {
+        Method::GET if key.is_empty() => list(objects, query),
+        Method::POST if query.contains_key("delete") => delete(objects, &body),
+        Method::POST if query.contains_key("uploads") => {
+            let id = bucket.uploads.len();
+            bucket.uploads.insert(id, BTreeMap::new());
+            let result = "InitiateMultipartUploadResult";
+            plain(StatusCode::OK, format!("<{result}><UploadId>{id}</UploadId></{result}>"))
+        }
+        Method::PUT if query.contains_key("partNumber") => {
+            let part = query["partNumber"].parse().expect("a number");
+            let id = upload().expect("a number");
+            bucket.uploads.get_mut(&id).expect("it was begun").insert(part, body);
+            with_etag(plain(StatusCode::OK, ""))
+        }
+        Method::POST if upload().is_some() => {
+            let id = upload().expect("a number");
+            let parts = bucket.uploads.remove(&id).expect("it was begun");
+            let whole: Vec<u8> = parts.into_values().flatten().collect();
+            objects.insert(key.to_owned(), whole.into());
+            let result = "CompleteMultipartUploadResult";
+            plain(StatusCode::OK, format!("<{result}><ETag>etag</ETag></{result}>"))
+        }
+        Method::DELETE if upload().is_some() => plain(StatusCode::NO_CONTENT, ""),
+        Method::GET | Method::HEAD => get(objects, key, head),
+        Method::PUT => put(objects, key, head, body),
         Method::DELETE => {
             objects.remove(key);
             plain(StatusCode::NO_CONTENT, Bytes::new())
         }
         _ => plain(StatusCode::NOT_IMPLEMENTED, Bytes::new()),
-    };
-    Ok(response)
+    }
+}
+
+fn with_etag(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    response.headers_mut().insert(header::ETAG, "\"etag\"".parse().expect("a value"));
+    response
 }
 
 fn plain(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
@@ -111,9 +174,7 @@ fn put(
         return plain(StatusCode::PRECONDITION_FAILED, Bytes::new());
     }
     objects.insert(key.to_owned(), body);
-    let mut response = plain(StatusCode::OK, Bytes::new());
-    response.headers_mut().insert(header::ETAG, "\"etag\"".parse().expect("a value"));
-    response
+    with_etag(plain(StatusCode::OK, Bytes::new()))
 }
 
 fn get(

@@ -333,7 +333,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "retention.metrics.bytes",
         Kind::OptionalBytes,
         "off",
-        "The oldest blocks of samples are removed when blocks take more than this.",
+        "The oldest blocks of samples are removed when a tenant's blocks take more than this.",
     ),
     setting(
         "retention.metrics.selectors",
@@ -353,7 +353,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         "retention.metrics.one_hour_after",
         Kind::OptionalDuration,
         "off",
-        "Samples older than this are kept as one a series and hour.",
+        "Samples older than this are kept as one a series and hour. Where five_minutes_after is off or longer, this holds for it too.",
     ),
     setting("query.timeout", Kind::Duration, "30s", "The longest that a question may take."),
     setting(

@@ -283,8 +283,8 @@ fn policy(metrics: &MetricsSettings) -> anyhow::Result<Policy> {
             .with_context(|| format!("retention.metrics.selectors: {selector:?}"))?;
         selectors.push(SelectorRetention { matchers, keep: *keep });
     }
-    let five_minutes_after = metrics.five_minutes_after.unwrap_or_default();
-    let one_hour_after = metrics.one_hour_after.unwrap_or_default();
+    let (five_minutes_after, one_hour_after) =
+        thinning(metrics.five_minutes_after, metrics.one_hour_after);
     Ok(Policy {
         retention: metrics.retention.age.unwrap_or_default(),
         retention_bytes: metrics.retention.bytes.unwrap_or_default(),
@@ -295,6 +295,13 @@ fn policy(metrics: &MetricsSettings) -> anyhow::Result<Policy> {
         retention_5m: one_hour_after,
         ..Policy::default()
     })
+}
+
+/// From which ages on there are points of five minutes and of an hour; zero for never. Points of an
+/// hour are made of those of five minutes, so that these are never made later.
+fn thinning(five_minutes: Option<Duration>, one_hour: Option<Duration>) -> (Duration, Duration) {
+    let five = [five_minutes, one_hour].into_iter().flatten().filter(|after| !after.is_zero());
+    (five.min().unwrap_or_default(), one_hour.unwrap_or_default())
 }
 
 fn forwarding_of_nothing(
@@ -330,5 +337,27 @@ fn runtime(
         memory_bytes_limit: shares.limit_bytes as u64,
         retention: age.unwrap_or_default(),
         ..RuntimeInfo::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_of_an_hour_bring_those_of_five_minutes_with_them() {
+        const DAY: Duration = Duration::from_hours(24);
+        for (five, hour, expect) in [
+            (None, None, (0, 0)),
+            (Some(2), None, (2, 0)),
+            (None, Some(9), (9, 9)),
+            (Some(0), Some(9), (9, 9)),
+            (Some(2), Some(9), (2, 9)),
+            (Some(9), Some(2), (2, 2)),
+        ] {
+            let days = |days: u32| DAY * days;
+            let expect = (days(expect.0), days(expect.1));
+            assert_eq!(thinning(five.map(days), hour.map(days)), expect);
+        }
     }
 }

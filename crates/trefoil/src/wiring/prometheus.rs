@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use api::prometheus::notifications::Notifications;
 use api::prometheus::outside::{
-    Alert, Block, Cardinality, DroppedTarget, Health, Metrics, RelabelStep, Rule, RuleGroup,
-    RuleKind, Rules, RuntimeInfo, Selection, SeriesExemplars, Server, StoreError, Target, Targets,
+    Alert, Block, Cardinality, CostLimits, Costs, DroppedTarget, Health, LabelCost, MetricCost,
+    Metrics, PairCost, RelabelStep, Rule, RuleGroup, RuleKind, Rules, RuntimeInfo, Selection,
+    SeriesExemplars, Server, StoreError, Target, Targets,
 };
 use model::Tenant;
 use model::metric::{Labels, Matcher, Metadata};
 use promql::source::SeriesSource;
 use stdx::clock::{Clock, UnixNanos};
 use tokio_util::sync::CancellationToken;
-use tsdb::Tsdb;
+use tsdb::{CostQuery, Tsdb};
 
 use super::series::MetricsSource;
 use crate::serve::Scraping;
@@ -104,8 +105,50 @@ impl Metrics for Store {
             values_by_label: labels(|one| one.values),
             bytes_by_label: labels(|one| one.value_bytes),
             series_by_pair: pairs(&found.by_pair, |cost| cost.series),
-            bytes_by_metric: pairs(&found.by_metric, |cost| cost.bytes),
         }
+    }
+
+    fn costs(
+        &self,
+        tenant: &Tenant,
+        selection: &Selection,
+        limits: &CostLimits<'_>,
+    ) -> Result<Costs, StoreError> {
+        let Selection { matchers, start, end, limit } = selection;
+        let (start, end, limit) = (*start, *end, *limit);
+        let query = CostQuery { matchers, start, end, limit, bytes_max: limits.bytes_max };
+        let found = self.tsdb.costs(tenant, &query, limits.give_up).map_err(failed)?;
+        let metric = |one: tsdb::MetricCost| MetricCost {
+            metric: one.name,
+            series: one.series,
+            bytes: one.price.head_bytes,
+            samples: one.price.samples,
+            block_bytes: one.price.block_bytes,
+        };
+        let label = |one: tsdb::LabelCosts| LabelCost {
+            label: one.name,
+            values: one.values,
+            bytes: one.value_bytes,
+        };
+        let pair = |one: tsdb::PairCost| PairCost {
+            label: one.name,
+            value: one.value,
+            series: one.series,
+        };
+        Ok(Costs {
+            series: found.series,
+            head_series: found.total.head_series,
+            head_bytes: found.total.head_bytes,
+            samples: found.total.samples,
+            block_bytes: found.total.block_bytes,
+            label_names: found.label_names as u64,
+            label_pairs: found.label_pairs,
+            one_in: found.one_in,
+            complete: found.complete,
+            metrics: found.by_metric.into_iter().map(metric).collect(),
+            labels: found.by_label.into_iter().map(label).collect(),
+            pairs: found.by_pair.into_iter().map(pair).collect(),
+        })
     }
 
     fn delete(&self, tenant: &Tenant, selection: &Selection) -> Result<(), StoreError> {

@@ -226,7 +226,7 @@ impl Reader {
         })
     }
 
-    fn column(&self, number: u32) -> Result<TimeColumn, Error> {
+    pub(crate) fn column(&self, number: u32) -> Result<TimeColumn, Error> {
         let columns = self.columns_page(number as usize / COLUMNS_PER_PAGE)?;
         let column = columns.get(number as usize % COLUMNS_PER_PAGE).copied();
         let missing = Damaged("there is no such column");

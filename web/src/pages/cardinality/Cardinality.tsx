@@ -49,24 +49,29 @@ export function Cardinality() {
 }
 
 function Sections({ costs }: { costs: Costs }) {
-  const { series: total, pairsTotal, metrics, labels, pairs } = costs;
+  const { series: total, headSeries, blockBytes, pairsTotal, metrics, labels, pairs } = costs;
   const top = metrics[0];
   const told = metrics.filter((metric) => metric.bytes !== null);
   const sum = (of: (metric: Costs["metrics"][number]) => number) =>
     told.reduce((all, metric) => all + of(metric), 0);
   const each =
-    told.length > 0
-      ? sum((metric) => metric.bytes ?? 0) /
+    headSeries !== null
+      ? (costs.headBytes ?? 0) / Math.max(1, headSeries)
+      : sum((metric) => metric.bytes ?? 0) /
         Math.max(
           1,
           sum((metric) => metric.series),
-        )
-      : 0;
+        );
   const names = labels.find((label) => label.name === "__name__")?.values;
   return (
     <>
       <section className="panel stat-strip" aria-label="Summary">
-        <Stat value={formatInteger(total)} label="series in memory" />
+        <Stat
+          value={formatInteger(total)}
+          label={headSeries === null ? "series in memory" : "series in the last day"}
+        />
+        {headSeries !== null && <Stat value={formatInteger(headSeries)} label="of them in memory" />}
+        {blockBytes !== null && <Stat value={formatBytes(blockBytes)} label="of the last day on disk" />}
         {names !== undefined && <Stat value={formatInteger(names)} label="metric names" />}
         {pairsTotal !== null && <Stat value={formatInteger(pairsTotal)} label="pairs of label and value" />}
         {each > 0 && <Stat value={formatBytes(each)} label="memory a series" />}
@@ -84,11 +89,12 @@ function Sections({ costs }: { costs: Costs }) {
           />
         )}
       </section>
+      {costs.caveat !== null && <p role="note">{costs.caveat}</p>}
       <div className="grid two costs">
         <Panel flush title="Metrics">
           <CostTable
             label="Metrics that cost most"
-            head={["Metric", "Series", "Memory"]}
+            head={["Metric", "Series", "Memory", "On disk", "Samples on disk"]}
             rows={metrics.map((metric) => ({
               key: metric.name,
               name: (
@@ -97,7 +103,12 @@ function Sections({ costs }: { costs: Costs }) {
                 </Link>
               ),
               share: metric.series / (total || 1),
-              cells: [formatInteger(metric.series), bytes(metric.bytes)],
+              cells: [
+                formatInteger(metric.series),
+                bytes(metric.bytes),
+                bytes(metric.blockBytes),
+                metric.samples === null ? "–" : formatInteger(metric.samples),
+              ],
               copy: { text: dropRule("metric", metric.name), label: `Copy a rule that drops ${metric.name}` },
             }))}
           />

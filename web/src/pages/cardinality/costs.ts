@@ -3,9 +3,21 @@
 import type { Cardinality, TsdbStatus } from "../../api/prometheus";
 
 export type Costs = {
+  /** Of the last day with our server, in memory with others. */
   series: number;
+  headSeries: number | null;
+  headBytes: number | null;
+  blockBytes: number | null;
   pairsTotal: number | null;
-  metrics: { name: string; series: number; bytes: number | null }[];
+  /** What the figures are not. */
+  caveat: string | null;
+  metrics: {
+    name: string;
+    series: number;
+    bytes: number | null;
+    blockBytes: number | null;
+    samples: number | null;
+  }[];
   labels: { name: string; values: number; bytes: number | null }[];
   pairs: { name: string; value: string; series: number }[];
 };
@@ -15,10 +27,26 @@ export function toCosts(ours: Cardinality | undefined, tsdb: TsdbStatus | undefi
   const bytes = new Map(tsdb?.memoryInBytesByLabelName.map((one) => [one.name, one.value]));
   return {
     series: ours?.series ?? tsdb?.headStats.numSeries ?? 0,
+    headSeries: ours?.head_series ?? null,
+    headBytes: ours?.head_bytes ?? null,
+    blockBytes: ours?.block_bytes ?? null,
     pairsTotal: ours?.label_pairs ?? tsdb?.headStats.numLabelPairs ?? null,
+    caveat: caveatOf(ours),
     metrics:
-      ours?.metrics.map((one) => ({ name: one.metric, series: one.series, bytes: one.bytes })) ??
-      tsdb?.seriesCountByMetricName.map(({ name, value }) => ({ name, series: value, bytes: null })) ??
+      ours?.metrics.map((one) => ({
+        name: one.metric,
+        series: one.series,
+        bytes: one.bytes,
+        blockBytes: one.block_bytes ?? null,
+        samples: one.samples ?? null,
+      })) ??
+      tsdb?.seriesCountByMetricName.map(({ name, value }) => ({
+        name,
+        series: value,
+        bytes: null,
+        blockBytes: null,
+        samples: null,
+      })) ??
       [],
     labels:
       ours?.labels.map((one) => ({ name: one.label, values: one.values, bytes: one.bytes })) ??
@@ -28,11 +56,21 @@ export function toCosts(ours: Cardinality | undefined, tsdb: TsdbStatus | undefi
         bytes: bytes.get(name) ?? null,
       })) ??
       [],
-    pairs: (tsdb?.seriesCountByLabelValuePair ?? []).map(({ name, value }) => {
-      const at = name.indexOf("=");
-      return { name: name.slice(0, at), value: name.slice(at + 1), series: value };
-    }),
+    pairs:
+      ours?.pairs?.map((one) => ({ name: one.label, value: one.value, series: one.series })) ??
+      (tsdb?.seriesCountByLabelValuePair ?? []).map(({ name, value }) => {
+        const at = name.indexOf("=");
+        return { name: name.slice(0, at), value: name.slice(at + 1), series: value };
+      }),
   };
+}
+
+function caveatOf(ours: Cardinality | undefined): string | null {
+  const parts = [];
+  if (ours?.one_in !== undefined && ours.one_in > 1)
+    parts.push(`Estimated from one of ${ours.one_in} series.`);
+  if (ours?.complete === false) parts.push("The oldest blocks are left out: counting took too long.");
+  return parts.length > 0 ? parts.join(" ") : null;
 }
 
 /** What keeps a metric, or a label of all metrics, from being stored. */

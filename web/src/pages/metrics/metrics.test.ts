@@ -152,6 +152,12 @@ test("costs are our own where the server tells them, else counts", () => {
     metrics: [{ bytes: 8 }],
     pairs: [{ series: 2 }],
   });
+  const pairs = [{ label: "job", value: "a", series: 3 }];
+  expect(toCosts({ ...ours, head_series: 1, one_in: 4, complete: false, pairs }, tsdb)).toMatchObject({
+    headSeries: 1,
+    caveat: "Estimated from one of 4 series. The oldest blocks are left out: counting took too long.",
+    pairs: [{ name: "job", value: "a", series: 3 }],
+  });
   expect(toCosts(undefined, undefined)).toBeNull();
   expect(dropRule("metric", "a.b")).toContain("regex: a\\.b");
 });
