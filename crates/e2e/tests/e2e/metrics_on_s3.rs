@@ -39,7 +39,8 @@ struct Store {
 
 impl Store {
     fn refuses(&self, method: &Method, key: &str, random: &mut impl rand::Rng) -> Option<bool> {
-        if !key.contains("/blocks/") && !(key.is_empty() && method == Method::POST) {
+        let many = key.is_empty() && method == Method::POST;
+        if !key.contains("/blocks/") && !many {
             return None;
         }
         if method == Method::POST && key.ends_with("/data") {
