@@ -85,6 +85,10 @@ const METRICS: &[(&str, &str)] = &[
     ("trefoil_table_files", "Files of a table."),
     ("trefoil_table_rows", "Rows of a table."),
     ("trefoil_tsdb_background_failures_total", "Background work on metrics that failed, by kind."),
+    (
+        "trefoil_tsdb_block_removals_failed_total",
+        "Blocks that could not be removed; it is tried again.",
+    ),
     ("trefoil_tsdb_blocks", "Blocks of samples."),
     ("trefoil_tsdb_blocks_bytes", "Bytes of the blocks of samples."),
     ("trefoil_tsdb_blocks_deleted_total", "Blocks that were given up."),
