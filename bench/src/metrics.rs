@@ -50,16 +50,20 @@ pub(crate) struct Size {
     parts: [Part; 6],
     /// How often each of the two questions is asked.
     asked: usize,
+    /// Whether the system's own Prometheus and VictoriaMetrics are measured too, unnamed.
+    installed: bool,
 }
 
 impl Size {
     pub(crate) const SMALL: Size = Size {
         parts: parts([(2_000, 960), (2_000, 960), (2_000, 960), (50_000, 10), (5_000, 720)]),
         asked: 10,
+        installed: false,
     };
     pub(crate) const FULL: Size = Size {
         parts: parts([(10_000, 960), (10_000, 960), (10_000, 960), (300_000, 20), (100_000, 240)]),
         asked: 20,
+        installed: true,
     };
 }
 
@@ -109,7 +113,7 @@ const fn parts(loads: [(usize, usize); 5]) -> [Part; 6] {
 /// Measures everything, one product after the other.
 pub(crate) async fn measure(ours: &Path, size: Size, table: &mut Table) -> anyhow::Result<()> {
     for contestant in &CONTESTANTS {
-        let Some(binary) = contestant.binary(ours) else {
+        let Some(binary) = contestant.binary(ours, size.installed) else {
             println!("{}: not measured; {} names no binary", contestant.name, contestant.variable);
             continue;
         };

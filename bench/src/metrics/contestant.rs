@@ -95,8 +95,8 @@ pub(crate) static CONTESTANTS: [Contestant; 3] = [
 ];
 
 impl Contestant {
-    /// Its binary, if there is one.
-    pub(crate) fn binary(&self, ours: &Path) -> Option<PathBuf> {
+    /// Its binary, if one is named or, where that counts too, `installed`.
+    pub(crate) fn binary(&self, ours: &Path, installed: bool) -> Option<PathBuf> {
         if self.ours {
             return Some(ours.to_owned());
         }
@@ -105,7 +105,9 @@ impl Contestant {
             reason = "the environment says where the binaries are"
         )]
         let named = std::env::var(self.variable).ok().map(PathBuf::from);
-        named.or_else(|| Some(PathBuf::from(self.usual)).filter(|usual| usual.is_file()))
+        named.or_else(|| {
+            Some(PathBuf::from(self.usual)).filter(|usual| installed && usual.is_file())
+        })
     }
 }
 
