@@ -322,25 +322,13 @@ impl Remembered {
     }
 
     fn compare(&self, current: Option<&Column>, options: &Options) -> ColumnReport {
-        let past = match &self.profile {
-            Ok(profile) => profile,
-            Err(error) => return self.blank(Vec::new(), Some(error.to_string())),
-        };
-        let Some(current) = current else {
-            return self.blank(vec![Finding::Gone], None);
-        };
-        let kind = past.edges().kind();
-        if let Some(changed) =
-            current.arrays.first().and_then(|a| quality::type_change(kind, a.data_type()))
-        {
-            return self.blank(vec![changed], None);
-        }
-        let now = match profile_of(&current.arrays, past.edges(), options.sketches) {
-            Ok(profile) => profile,
-            Err(error) => return self.blank(Vec::new(), Some(error.to_string())),
-        };
-        let sorted = self.sorted.as_ref().and_then(|_| sorted_values(&current.arrays).ok());
-        self.measure(&now, sorted.as_deref(), &options.detectors)
+        let counted = current.zip(self.profile.as_ref().ok()).map(|(current, past)| Counted {
+            name: current.name.clone(),
+            profile: profile_of(&current.arrays, past.edges(), options.sketches),
+            sorted: self.sorted.as_ref().and_then(|_| sorted_values(&current.arrays).ok()),
+            data_type: current.arrays.first().map(|array| array.data_type().clone()),
+        });
+        self.compare_counted(counted.as_ref(), options)
     }
 
     fn compare_counted(&self, current: Option<&Counted>, options: &Options) -> ColumnReport {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::column::Kind;
+use crate::documentation;
 use crate::pair::Pair;
 
 mod divergence;
@@ -138,9 +139,7 @@ impl Detector {
 
     /// The documentation: the comment its file opens with.
     pub fn documentation(&self) -> String {
-        let lines = self.text.lines().map_while(|line| line.strip_prefix("//!"));
-        let lines: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
-        lines.join("\n")
+        documentation::text(self.text)
     }
 }
 

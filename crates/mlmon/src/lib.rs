@@ -15,6 +15,7 @@ pub mod attribution;
 pub mod column;
 pub mod compare;
 pub mod detector;
+mod documentation;
 mod error;
 pub mod estimate;
 pub mod experiment;

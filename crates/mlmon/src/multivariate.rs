@@ -11,6 +11,8 @@ pub mod pca;
 
 pub use codes::Codes;
 
+use crate::documentation;
+
 /// The name of the reconstruction error.
 pub const PCA: &str = "pca_reconstruction";
 /// The name of the domain classifier.
@@ -36,13 +38,11 @@ pub static ALL: &[Entry] = &[
 impl Entry {
     /// What people call it: the beginning of its documentation.
     pub fn title(&self) -> &'static str {
-        let line = self.text.lines().next().unwrap_or(self.name).trim_start_matches("//!");
-        line.split([':', '.']).next().unwrap_or(line).trim()
+        documentation::title(self.text)
     }
 
     /// The comment its file opens with.
     pub fn documentation(&self) -> String {
-        let lines = self.text.lines().map_while(|line| line.strip_prefix("//!"));
-        lines.map(str::trim_start).collect::<Vec<_>>().join("\n")
+        documentation::text(self.text)
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! After an alarm a detector forgets and starts anew with the next value.
 
+use crate::documentation;
+
 /// What a detector says after a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub enum State {
@@ -33,14 +35,12 @@ pub struct Entry {
 impl Entry {
     /// What people call it: the beginning of its documentation.
     pub fn title(&self) -> &'static str {
-        let line = self.text.lines().next().unwrap_or(self.name).trim_start_matches("//!");
-        line.split([':', '.']).next().unwrap_or(line).trim()
+        documentation::title(self.text)
     }
 
     /// The comment its file opens with.
     pub fn documentation(&self) -> String {
-        let lines = self.text.lines().map_while(|line| line.strip_prefix("//!"));
-        lines.map(str::trim_start).collect::<Vec<_>>().join("\n")
+        documentation::text(self.text)
     }
 }
 

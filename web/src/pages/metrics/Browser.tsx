@@ -2,10 +2,11 @@
 
 import type { UseQueryResult } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { IconChartLine, IconSearch } from "@tabler/icons-react";
+import { IconChartLine } from "@tabler/icons-react";
 import { useMemo, useRef } from "react";
 
 import { useTsdbStatus, type Catalogue } from "../../api/prometheus";
+import { FindBox } from "../../components/FindBox";
 import { Empty, Failed, Skeleton } from "../../components/States";
 import type { Family } from "../../lib/promql";
 import { formatCount, formatInteger, plural } from "../../lib/units";
@@ -48,18 +49,13 @@ export function Browser({
     <>
       <div className="row wrap panel-tools">
         {tabs}
-        <div className="search-box grow" style={{ maxWidth: 420 }}>
-          <IconSearch size={15} aria-hidden className="search-icon" />
-          <input
-            className="input"
-            type="search"
-            aria-label="Find a metric"
-            placeholder="A part of a name, a word of its help, or a type"
-            value={find}
-            data-testid="find-metric"
-            onChange={(event) => setFind(event.currentTarget.value)}
-          />
-        </div>
+        <FindBox
+          label="Find a metric"
+          placeholder="A part of a name, a word of its help, or a type"
+          value={find}
+          onChange={setFind}
+          testId="find-metric"
+        />
         <div className="grow" />
         <span className="dim num">
           {state.data

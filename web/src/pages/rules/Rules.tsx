@@ -3,7 +3,7 @@
 import "./rules.css";
 
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
-import { IconBell, IconChevronDown, IconChevronRight, IconSearch } from "@tabler/icons-react";
+import { IconBell, IconChevronDown, IconChevronRight } from "@tabler/icons-react";
 import { useState } from "react";
 
 import {
@@ -15,6 +15,7 @@ import {
   type RuleGroup,
 } from "../../api/prometheus";
 import { CodeBlock } from "../../components/Copy";
+import { FindBox } from "../../components/FindBox";
 import { MetricsNav } from "../../components/MetricsNav";
 import { Segmented } from "../../components/Segmented";
 import { Empty, Failed, Skeleton } from "../../components/States";
@@ -85,18 +86,12 @@ function Found({ groups }: { groups: readonly RuleGroup[] }) {
           }))}
           onChange={(next) => change({ state: next === "all" ? undefined : next })}
         />
-        <div className="search-box grow" style={{ maxWidth: 420 }}>
-          <IconSearch size={15} aria-hidden className="search-icon" />
-          <input
-            className="input"
-            type="search"
-            data-search-field
-            aria-label="Find a rule"
-            placeholder="Name, expression or label"
-            value={search.find ?? ""}
-            onChange={(event) => change({ find: event.currentTarget.value || undefined })}
-          />
-        </div>
+        <FindBox
+          label="Find a rule"
+          placeholder="Name, expression or label"
+          value={search.find ?? ""}
+          onChange={(find) => change({ find: find || undefined })}
+        />
         <div className="grow" />
         <span className="dim">Alerts are shown here, and not sent yet</span>
       </div>

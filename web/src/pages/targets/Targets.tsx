@@ -1,11 +1,12 @@
 import "./targets.css";
 
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { IconRadar2, IconSearch } from "@tabler/icons-react";
+import { IconRadar2 } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { useTargets, type Labels, type Target, type Targets as TargetsAnswer } from "../../api/prometheus";
 import { CodeBlock } from "../../components/Copy";
+import { FindBox } from "../../components/FindBox";
 import { MetricsNav } from "../../components/MetricsNav";
 import { Segmented } from "../../components/Segmented";
 import { Empty, Failed, Skeleton } from "../../components/States";
@@ -104,18 +105,12 @@ function Found({
             </option>
           ))}
         </select>
-        <div className="search-box grow" style={{ maxWidth: 420 }}>
-          <IconSearch size={15} aria-hidden className="search-icon" />
-          <input
-            className="input"
-            type="search"
-            data-search-field
-            aria-label="Find a target"
-            placeholder="Address, label or error"
-            value={search.find ?? ""}
-            onChange={(event) => change({ find: event.currentTarget.value || undefined })}
-          />
-        </div>
+        <FindBox
+          label="Find a target"
+          placeholder="Address, label or error"
+          value={search.find ?? ""}
+          onChange={(find) => change({ find: find || undefined })}
+        />
         <div className="grow" />
         {dropped > 0 && (
           <span className="dim" title="Discovered, and dropped by relabelling">
