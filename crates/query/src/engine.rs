@@ -368,6 +368,21 @@ fn limited(plan: LogicalPlan, rows: usize) -> Result<LogicalPlan, Error> {
     }
 }
 
+/// What each part of a plan that runs beside others has to itself, bytes. With less, parts are handed
+/// on through files, although they would fit.
+const PARTITION_BYTES: usize = 16 << 20;
+
+/// The parts of a plan that run at once.
+fn partitions(options: &Options) -> usize {
+    (options.memory.limit_bytes() / PARTITION_BYTES).min(options.threads).max(1)
+}
+
+/// The rows that operators hand on at once: those of 2 KiB take an eighth of the memory at most. What
+/// is on its way between operators is reserved by nobody, so it has to be small beside it.
+fn batch_rows(options: &Options) -> usize {
+    (options.memory.limit_bytes() / (8 * 2 * 1024)).clamp(1024, 8192)
+}
+
 fn template(options: &Options, pool: &Arc<dyn MemoryPool>) -> Result<SessionState, Error> {
     let mode = match &options.spill_directory {
         Some(directory) => DiskManagerMode::Directories(vec![directory.clone()]),
@@ -382,7 +397,8 @@ fn template(options: &Options, pool: &Arc<dyn MemoryPool>) -> Result<SessionStat
         )
         .build_arc()?;
     let mut config = SessionConfig::new()
-        .with_target_partitions(options.threads.max(1))
+        .with_target_partitions(partitions(options))
+        .with_batch_size(batch_rows(options))
         .with_default_catalog_and_schema(CATALOG, SCHEMA)
         .with_create_default_catalog_and_schema(false)
         .with_information_schema(true);

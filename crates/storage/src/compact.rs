@@ -10,6 +10,7 @@ use std::sync::Arc;
 use arrow_schema::{Schema, SchemaRef};
 use datafusion::error::DataFusionError;
 use futures::TryStreamExt as _;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 
 use crate::error::Error;
 use crate::file::{self, WriteOptions};
@@ -72,6 +73,8 @@ async fn merge_what_fits(
 ) -> Result<Arc<FileEntry>, Error> {
     let day = chosen[0].time_min_us.div_euclid(86_400_000_000);
     let mixed = chosen[0].path.as_ref().starts_with("mixed/");
+    let footers = footers(table, chosen).await?;
+    chosen.truncate(decoded_at_once(&footers, table.options.maintenance.memory.limit_bytes()));
     let mut options = merge_options(chosen.len(), &table.options.maintenance);
     loop {
         let path = table.new_path((!mixed).then_some(day));
@@ -127,16 +130,51 @@ fn merge_options(files: usize, options: &MaintenanceOptions) -> MergeOptions {
     MergeOptions { batch_rows: (rows / files.max(1)).clamp(128, 8_192), memory_bytes }
 }
 
+/// How many files, from the first on, fit into the memory when a page of each column is decoded:
+/// compressed files say little of that. Two are the least that a merge has.
+fn decoded_at_once(footers: &[Arc<ParquetMetaData>], memory_bytes: usize) -> usize {
+    let memory_bytes = u64::try_from(memory_bytes).unwrap_or(u64::MAX);
+    let held = footers.iter().scan(0_u64, |held, footer| {
+        *held = held.saturating_add(decoded_page_bytes(footer));
+        Some(*held)
+    });
+    held.take_while(|held| *held <= memory_bytes).count().max(2)
+}
+
+/// A page of every column, decoded, where the rows are largest.
+fn decoded_page_bytes(footer: &ParquetMetaData) -> u64 {
+    let granule_rows = WriteOptions::default().granule_rows as u64;
+    let column = |column: &ColumnChunkMetaData| {
+        let fixed = column.num_values().saturating_mul(8);
+        column.unencoded_byte_array_data_bytes().unwrap_or(0).max(fixed).unsigned_abs()
+    };
+    let row_group = |group: &RowGroupMetaData| {
+        let rows = group.num_rows().unsigned_abs().max(1);
+        let bytes: u64 = group.columns().iter().map(column).sum();
+        bytes / rows * rows.min(granule_rows)
+    };
+    footer.row_groups().iter().map(row_group).max().unwrap_or(0)
+}
+
+/// What the files say of themselves.
+async fn footers(
+    table: &TableStore,
+    files: &[Arc<FileEntry>],
+) -> Result<Vec<Arc<ParquetMetaData>>, Error> {
+    let mut footers = Vec::with_capacity(files.len());
+    for file in files {
+        let footer = table.cache.footer(&table.log.object_store, &file.path, file.size_bytes);
+        let footer = footer.await.map_err(Error::files("read files", table.table))?;
+        footers.push(Arc::clone(&footer.metadata));
+    }
+    Ok(footers)
+}
+
 /// The columns that the files have, in the table's order.
 async fn columns_of(table: &TableStore, chosen: &[Arc<FileEntry>]) -> Result<SchemaRef, Error> {
     let mut names = std::collections::HashSet::new();
-    for file in chosen {
-        let footer = table
-            .cache
-            .footer(&table.log.object_store, &file.path, file.size_bytes)
-            .await
-            .map_err(Error::files("read files", table.table))?;
-        let columns = footer.metadata.file_metadata().schema_descr().columns();
+    for footer in footers(table, chosen).await? {
+        let columns = footer.file_metadata().schema_descr().columns();
         names.extend(columns.iter().map(|column| column.name().to_owned()));
     }
     let physical = table.registry().physical_schema();
@@ -193,7 +231,9 @@ fn held_bytes(file: &FileEntry) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::{ArrayRef, RecordBatch, StringArray};
     use object_store::path::Path;
+    use parquet::arrow::ArrowWriter;
 
     use super::*;
 
@@ -225,5 +265,20 @@ mod tests {
         check(&[("a/1", 1), ("a/2", 1), ("a/3", 1), ("b/4", 1)], &["a/1", "a/2", "a/3"]);
         check(&[("a/1", 1), ("a/2", 1), ("a/3", 100)], &[]);
         check(&[("a/1", 200), ("a/2", 200), ("a/3", 200)], &[]);
+    }
+
+    #[test]
+    fn compressed_files_count_as_what_they_are_decoded() {
+        let body = "the same words again and again ".repeat(33);
+        let bodies: ArrayRef = Arc::new(StringArray::from(vec![body; 10_000]));
+        let rows = RecordBatch::try_from_iter([("body", bodies)]).expect("one column");
+        let mut writer = ArrowWriter::try_new(Vec::new(), rows.schema(), None).expect("a writer");
+        writer.write(&rows).expect("written");
+        let footer = Arc::new(writer.finish().expect("a footer"));
+        assert!(writer.bytes_written() < 100_000, "some ten megabytes in little");
+        let footers = vec![footer; 8];
+        for (memory_bytes, expected) in [(0, 2), (35 << 20, 3), (100 << 20, 8)] {
+            assert_eq!(decoded_at_once(&footers, memory_bytes), expected, "{memory_bytes}");
+        }
     }
 }
