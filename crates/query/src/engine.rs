@@ -29,6 +29,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::admission::Admission;
+use crate::detach::DetachTexts;
 use crate::memory::{BudgetPool, StatementPool};
 use crate::stream::{AbortOnDrop, Outcome};
 use crate::tables::Pinned;
@@ -411,6 +412,7 @@ fn template(options: &Options, pool: &Arc<dyn MemoryPool>) -> Result<SessionStat
         .with_config(config)
         .with_runtime_env(env)
         .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(DetachTexts))
         .build();
     for function in functions::all() {
         state.register_udf(Arc::new(function))?;

@@ -13,6 +13,7 @@
 #![warn(missing_docs)]
 
 mod admission;
+mod detach;
 mod engine;
 mod error;
 mod functions;
