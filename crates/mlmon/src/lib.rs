@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 pub mod attribution;
+pub mod catalogue;
 pub mod column;
 pub mod compare;
 pub mod detector;

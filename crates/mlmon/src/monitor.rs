@@ -3,6 +3,8 @@
 //! The same description drives `trefoil drift`, the Python package and the server. It is written in
 //! YAML ([`read`](Monitor::read)); every key has a default but `name`.
 
+mod attribution;
+mod experiment;
 mod groups;
 mod performance;
 mod rows;
@@ -13,13 +15,19 @@ mod yaml;
 use arrow_array::RecordBatch;
 use serde::Serialize;
 
+pub use attribution::{EXPLAINED_ROWS, ModelFile};
+pub use experiment::{
+    Compared, Experiment, Look, MISMATCH, SCALE_DEVIATIONS, SampleRatio, Segment, Trial, Verdict,
+};
+pub(crate) use experiment::{Variant, trial};
 pub use groups::{Group, Groups, Rates};
-pub use performance::{MetricSeries, Performance, Point, Task};
+pub use performance::{ByThreshold, Classes, MetricSeries, Performance, Point, Task, Thresholds};
 pub use rows::Table;
 pub use streams::{Alarm, Stream};
 pub use together::{Correlation, Multivariate, Together};
 
 use crate::Error;
+use crate::attribution::Importance;
 use crate::compare::{Baseline, Column, Options, Report};
 use crate::detector::{self, Detector};
 use crate::multivariate;
@@ -35,6 +43,8 @@ pub const CORRELATION: &str = "correlation_change";
 pub const WINDOWS_LIMIT: usize = 5_000;
 /// Segments beyond this many, smallest first, are left out.
 pub const SEGMENTS_LIMIT: usize = 50;
+/// The places of a ranking that are looked at where nobody says how many.
+pub const TOP: usize = 10;
 
 /// What to watch and how.
 #[derive(Debug, Clone)]
@@ -68,6 +78,16 @@ pub struct Monitor {
     pub worth: Option<Worth>,
     /// A column of groups of people, whose rates are compared.
     pub protected: Option<String>,
+    /// Of a ranking, the column that says which rows are the items of one query.
+    pub query: Option<String>,
+    /// The places of a ranking that are looked at.
+    pub top: usize,
+    /// The quantile that the prediction is of.
+    pub quantile: Option<f64>,
+    /// What is compared of two variants, of which the reference is the control.
+    pub experiment: Option<Experiment>,
+    /// The model whose features are attributed.
+    pub model: Option<ModelFile>,
 }
 
 /// The length of a window.
@@ -121,6 +141,11 @@ impl Default for Monitor {
             scores: Vec::new(),
             worth: None,
             protected: None,
+            query: None,
+            top: TOP,
+            quantile: None,
+            experiment: None,
+            model: None,
         }
     }
 }
@@ -177,6 +202,12 @@ pub struct Outcome {
     pub streams: Vec<Stream>,
     /// Rates by group.
     pub fairness: Option<Groups>,
+    /// What an experiment says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<Trial>,
+    /// What features mean to the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attribution: Option<Importance>,
     /// Rows that occur before in the current data, where they were looked for.
     pub duplicates: Option<u64>,
     /// What was left out, and why.
@@ -197,6 +228,16 @@ impl Outcome {
     /// Whether any column has a data-quality finding.
     pub fn has_findings(&self) -> bool {
         self.overall.columns.iter().any(|column| !column.findings.is_empty())
+    }
+
+    /// Whether an experiment found a difference, or rows split as they should not be.
+    pub fn decided(&self) -> bool {
+        self.experiment.as_ref().is_some_and(Trial::found)
+    }
+
+    /// Whether the model listens to its features in another order than it did.
+    pub fn listens_otherwise(&self) -> bool {
+        self.attribution.as_ref().is_some_and(|found| found.drifted)
     }
 
     /// Whether any performance metric left its band, in a window or a segment.
@@ -267,7 +308,8 @@ impl Monitor {
     /// Refuses columns that are named and not there.
     pub(crate) fn check_columns(&self, reference: &Table, current: &Table) -> Result<(), Error> {
         let scores = self.scores.iter().map(|(_, column)| column);
-        let named = [&self.time, &self.by, &self.prediction, &self.score, &self.protected];
+        let named =
+            [&self.time, &self.by, &self.prediction, &self.score, &self.protected, &self.query];
         for name in named.into_iter().flatten().chain(scores) {
             if !current.has(name) {
                 return Err(Error::Option(format!("the current data has no column {name:?}")));
@@ -288,7 +330,8 @@ impl Monitor {
         notes: &mut Vec<String>,
     ) {
         for name in reference.names().filter(|name| !watched.iter().any(|w| w == name)) {
-            if self.columns.is_empty() && Some(name) != self.target.as_deref() {
+            let known = [&self.target, &self.query];
+            if self.columns.is_empty() && known.iter().all(|one| one.as_deref() != Some(name)) {
                 notes.push(format!("{name} is not compared: it is a time or counts rows"));
             }
         }
@@ -304,7 +347,8 @@ impl Monitor {
             return Ok(self.columns.clone());
         }
         let special = |name: &str| {
-            [&self.time, &self.target].into_iter().flatten().any(|special| special == name)
+            let special = [&self.time, &self.target, &self.query];
+            special.into_iter().flatten().any(|special| special == name)
         };
         let mut names: Vec<String> = reference.names().map(str::to_owned).collect();
         names.extend(current.names().filter(|name| !reference.has(name)).map(str::to_owned));
@@ -354,6 +398,8 @@ impl Monitor {
             correlations: Vec::new(),
             streams: Vec::new(),
             fairness: groups::measure(self, &reference, &current)?,
+            experiment: experiment::measure(self, &reference, &current)?,
+            attribution: None,
             duplicates: Some(current.duplicates()),
             notes,
         };
@@ -403,7 +449,7 @@ impl Monitor {
         }
         outcome.streams =
             streams::watch(self, &chosen.streams, tables, watched, &mut outcome.notes)?;
-        Ok(())
+        self.attribute(outcome, tables)
     }
 
     /// The watched columns that are not the model's own answers.
@@ -499,6 +545,11 @@ impl Monitor {
             let measured =
                 performance::measure(self, &before, &rows, &[], features, &mut Vec::new());
             part.performance = measured.ok().flatten();
+            if let Some(performance) = &mut part.performance {
+                // A table for each segment would be longer than all else.
+                performance.thresholds = None;
+                performance.classes = None;
+            }
         }
         Ok(())
     }

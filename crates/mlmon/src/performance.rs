@@ -6,8 +6,10 @@
 pub mod binary;
 pub mod fairness;
 pub mod multiclass;
+pub mod quantile;
 pub mod ranking;
 pub mod regression;
+pub mod thresholds;
 
 #[cfg(test)]
 mod tests;

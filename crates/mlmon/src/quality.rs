@@ -1,8 +1,15 @@
 //! Data quality: what is wrong with a column apart from its distribution.
 //!
+//! missing, `not_a_number`, infinite: the share of such rows changed; `out_of_range`: values beyond the
+//! reference's least and greatest; unseen, vanished: categories that are new or gone; constant: one
+//! value only, where there were more; empty: no value at all; cardinality: another number of distinct
+//! values; type, gone, new: of the column; duplicates: rows that occur before in the same table.
 //! Findings come from two profiles (counters of any window) and carry the rows concerned. Changes of
 //! shares must be surer than chance (two-proportion z test below 0.1 %) and of some size; what cannot
 //! be chance, such as a category that did not exist, is always said.
+//! Source: the checks of Deequ (Schelter and others 2018), Evidently and NannyML.
+//! Useful: most broken models are broken data, and this says where, without a label.
+//! Not useful: for values that are wrong and look like any other.
 
 use serde::Serialize;
 

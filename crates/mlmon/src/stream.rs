@@ -27,7 +27,7 @@ pub use sample::{SAMPLE_ROWS, Sample};
 use crate::Error;
 use crate::column::{self, Kind};
 use crate::compare::{Baseline, Counted, Options, Report};
-use crate::monitor::{Every, Monitor, Outcome, Part, Table, WINDOWS_LIMIT};
+use crate::monitor::{Every, Monitor, Outcome, Part, Table, Trial, Variant, WINDOWS_LIMIT, trial};
 use crate::profile::{Edges, Profile};
 use crate::stat::order;
 use crate::threshold::Threshold;
@@ -114,6 +114,8 @@ impl Monitor {
             correlations: Vec::new(),
             streams: Vec::new(),
             fairness: None,
+            experiment: self.try_out(reference, current)?,
+            attribution: None,
             duplicates: None,
             notes,
         };
@@ -194,12 +196,38 @@ impl Monitor {
         names
     }
 
+    /// The columns that the model has as features are in the sample as well.
+    fn add_features(&self, schema: &SchemaRef, names: &mut Vec<String>) {
+        for name in self.model_features() {
+            if schema.field_with_name(&name).is_ok() && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+
+    /// The experiment: sums of every row, in one more pass over its few columns.
+    fn try_out(&self, reference: &dyn Rows, current: &dyn Rows) -> Result<Option<Trial>, Error> {
+        let variant = |rows: &dyn Rows| {
+            let Some(mut variant) = Variant::of(self) else { return Ok(None) };
+            let columns = self.present(&rows.schema(), &variant.columns(), &[]);
+            rows.each(&columns, &mut |batch| {
+                variant.take(&Table::of(std::slice::from_ref(batch))?)
+            })?;
+            Ok::<_, Error>(Some(variant))
+        };
+        match (variant(reference)?, variant(current)?) {
+            (Some(control), Some(treatment)) => trial(&control, &treatment).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// The columns that performance and fairness need, whole.
     fn answers(&self, rows: &dyn Rows) -> Result<Table, Error> {
         let schema = rows.schema();
         let scores: Vec<String> = self.scores.iter().map(|(_, column)| column.clone()).collect();
         let named =
             [&self.target, &self.prediction, &self.score, &self.time, &self.protected, &self.by];
+        let named = named.into_iter().chain([&self.query]).collect::<Vec<_>>();
         let columns = self.present(&schema, &scores, &named);
         let mut batches = Vec::new();
         rows.each(&columns, &mut |batch| {
@@ -242,7 +270,8 @@ impl Learned {
     ) -> Result<Learned, Error> {
         let schema = reference.schema();
         let known = monitor.present(&schema, watched, &[]);
-        let read = monitor.present(&schema, watched, &[&monitor.time, &monitor.target]);
+        let mut read = monitor.present(&schema, watched, &[&monitor.time, &monitor.target]);
+        monitor.add_features(&schema, &mut read);
         let mut sample = Sample::new(SAMPLE_ROWS);
         let mut names: Vec<Option<Names>> = known
             .iter()
@@ -400,6 +429,7 @@ impl<'a> Counting<'a> {
         let schema = rows.schema();
         let others = [&monitor.time, &monitor.by, &monitor.target];
         self.names = monitor.present(&schema, watched, &others);
+        monitor.add_features(&schema, &mut self.names);
         let places: Vec<Option<usize>> = self
             .past
             .columns

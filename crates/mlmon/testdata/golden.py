@@ -208,6 +208,11 @@ def performance():
             "auroc": sk.roc_auc_score(y, score), "average_precision": sk.average_precision_score(y, score),
             "log_loss": sk.log_loss(y, score), "brier": sk.brier_score_loss(y, score),
         },
+        "thresholds": [
+            [sk.precision_score(y, score >= at, zero_division=0), sk.recall_score(y, score >= at),
+             sk.f1_score(y, score >= at), sk.matthews_corrcoef(y, score >= at)]
+            for at in np.arange(11) / 10
+        ],
     }
     c = rng.integers(0, 3, n)
     raw = rng.random((n, 3)) + 0.6 * np.eye(3)[c]
@@ -229,19 +234,39 @@ def performance():
             "mae": sk.mean_absolute_error(t, p), "mse": sk.mean_squared_error(t, p),
             "rmse": sk.root_mean_squared_error(t, p), "msle": sk.mean_squared_log_error(t, p),
             "mape": sk.mean_absolute_percentage_error(t, p), "r2": sk.r2_score(t, p),
-            "quantile_0.9": sk.mean_pinball_loss(t, p, alpha=0.9),
+            "quantile_0.9": sk.mean_pinball_loss(t, p, alpha=0.9), "coverage_0.9": float(np.mean(t <= p)),
+            "d2_pinball_0.9": sk.d2_pinball_score(t, p, alpha=0.9),
         },
     }
     q = np.repeat(np.arange(25), 20)
     relevance = rng.choice([0, 1, 2], n, p=[0.7, 0.2, 0.1]).astype(float)
     rank_score = relevance * 0.3 + rng.random(n)
     ndcg = [sk.ndcg_score([relevance[q == i]], [rank_score[q == i]], k=10) for i in range(25) if relevance[q == i].any()]
-    ranking = {"queries": q.tolist(), "relevance": relevance.tolist(), "scores": rank_score.tolist(), "expected": {"ndcg": float(np.mean(ndcg))}}
+    tied = np.round(rank_score * 5) / 5
+    ndcg_tied = [sk.ndcg_score([relevance[q == i]], [tied[q == i]], k=10) for i in range(25) if relevance[q == i].any()]
+
+    def trec(i, k=10):
+        """Average precision, reciprocal rank and hit at k as trec_eval has them, written out."""
+        order = np.argsort(-rank_score[q == i])
+        hits = relevance[q == i][order] > 0
+        places = [place for place, hit in enumerate(hits[:k], 1) if hit]
+        precision = sum(n / place for n, place in enumerate(places, 1)) / min(hits.sum(), k)
+        return precision, 1 / places[0] if places else 0.0, float(bool(places))
+
+    averages = np.mean([trec(i) for i in range(25) if relevance[q == i].any()], axis=0)
+    ranking = {
+        "queries": q.tolist(), "relevance": relevance.tolist(), "scores": rank_score.tolist(), "tied_scores": tied.tolist(),
+        "expected": {"ndcg": float(np.mean(ndcg)), "ndcg_tied": float(np.mean(ndcg_tied)), **dict(zip(("map", "mrr", "hit_rate"), map(float, averages)))},
+    }
     from sklearn.isotonic import IsotonicRegression
     grid = np.linspace(0, 1, 21)
     isotonic = {"grid": grid.tolist(), "expected": IsotonicRegression(out_of_bounds="clip").fit(score, y).predict(grid).tolist()}
     def plain(x):
-        return {k: (plain(v) if isinstance(v, dict) else float(v) if isinstance(v, np.floating) else v) for k, v in x.items()}
+        if isinstance(x, dict):
+            return {key: plain(value) for key, value in x.items()}
+        if isinstance(x, list):
+            return [plain(value) for value in x]
+        return float(x) if isinstance(x, np.floating) else x
     write("performance.json", plain({"binary": binary, "multiclass": multiclass, "regression": regression, "ranking": ranking, "isotonic": isotonic}))
 
 

@@ -4,11 +4,12 @@
 //! While it computes, other Python threads run; arrays must not be written to meanwhile.
 
 mod arrays;
+mod attribution;
 mod sequential;
 
 use arrow_array::RecordBatch;
 use mlmon::compare::{Column, columns_of};
-use mlmon::monitor::{Every, Monitor, Outcome};
+use mlmon::monitor::{Every, Experiment, ModelFile, Monitor, Outcome};
 use mlmon::performance::binary::Worth;
 use mlmon::profile::{Binning, Edges, Profile};
 use mlmon::threshold::{Correction, Threshold};
@@ -49,6 +50,21 @@ struct Options {
     scores: Vec<(String, String)>,
     value: Option<Value>,
     protected: Option<String>,
+    query: Option<String>,
+    top: usize,
+    quantile: Option<f64>,
+    experiment: Option<Plan>,
+    model: Option<Vec<u8>>,
+}
+
+/// What an experiment compares.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Plan {
+    metrics: Vec<String>,
+    shares: [f64; 2],
+    level: f64,
+    scale: Option<f64>,
 }
 
 /// What decisions are worth.
@@ -103,6 +119,19 @@ impl Options {
             Some(every) => Some(Every::parse(every).map_err(|error| of_mlmon(&error))?),
             None => None,
         };
+        let experiment = self.experiment.map(|plan| Experiment {
+            metrics: plan.metrics,
+            shares: plan.shares,
+            level: plan.level,
+            scale: plan.scale,
+        });
+        if let Some(plan) = &experiment {
+            plan.check().map_err(|error| of_mlmon(&error))?;
+        }
+        if self.top == 0 {
+            return Err(invalid("top is a number of places from 1 on"));
+        }
+        let model = self.model.map(|bytes| ModelFile::of(&bytes)).transpose();
         Ok(Monitor {
             name: self.name,
             columns: self.columns,
@@ -127,6 +156,11 @@ impl Options {
                 true_negative: value.true_negative,
             }),
             protected: self.protected,
+            query: self.query,
+            top: self.top,
+            quantile: self.quantile,
+            experiment,
+            model: model.map_err(|error| of_mlmon(&error))?,
         })
     }
 }
@@ -155,6 +189,10 @@ impl Found {
 
     fn degraded(&self) -> bool {
         self.0.degraded()
+    }
+
+    fn decided(&self) -> bool {
+        self.0.decided()
     }
 
     /// The data-quality findings of each column in words.
@@ -199,29 +237,31 @@ fn monitors(
     current: &Bound<'_, PyAny>,
     yaml: &str,
 ) -> PyResult<Vec<Found>> {
-    let monitors = Monitor::read(yaml).map_err(invalid)?;
+    let mut monitors = Monitor::read(yaml).map_err(invalid)?;
+    for monitor in &mut monitors {
+        if let Some(ModelFile::Named(file)) = &monitor.model {
+            let bytes = std::fs::read(file)
+                .map_err(|error| invalid(format!("cannot read the model {file:?}: {error}")))?;
+            monitor.model = Some(ModelFile::of(&bytes).map_err(|error| of_mlmon(&error))?);
+        }
+    }
     let (reference, current) = (arrays::table(reference)?, arrays::table(current)?);
     monitors.iter().map(|monitor| outcome(python, monitor, &reference, &current)).collect()
 }
 
-/// Name, title, kind and documentation of every detector that `drift` takes.
+/// Name, title, heading and documentation of everything that is computed; the last says whether it is
+/// a detector that `drift` takes by name.
 #[pyfunction]
-fn detectors() -> Vec<(&'static str, &'static str, &'static str, String)> {
-    let columns =
-        mlmon::detector::ALL.iter().map(|one| (one.name, one.title, "column", one.documentation()));
-    let together = mlmon::multivariate::ALL
-        .iter()
-        .map(|one| (one.name, one.title(), "columns together", one.documentation()));
-    let correlation = (
-        mlmon::monitor::CORRELATION,
-        "Change of correlations",
-        "columns together",
-        mlmon::quality::CORRELATION_TEXT.to_owned(),
-    );
-    let streams = mlmon::sequential::ALL
-        .iter()
-        .map(|one| (one.name, one.title(), "row by row", one.documentation()));
-    columns.chain(together).chain([correlation]).chain(streams).collect()
+fn catalogue() -> Vec<(&'static str, &'static str, &'static str, String, bool)> {
+    let families = mlmon::catalogue::families().into_iter();
+    let entries = families.flat_map(|family| {
+        let detector = mlmon::catalogue::are_detectors(family.title);
+        family.entries.into_iter().map(move |entry| {
+            let kind = if family.title == "column by column" { "column" } else { family.title };
+            (entry.name, entry.title, kind, entry.documentation, detector)
+        })
+    });
+    entries.collect()
 }
 
 /// A column's counters under edges that a reference froze.
@@ -334,6 +374,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<sequential::Watch>()?;
     module.add_function(wrap_pyfunction!(drift, module)?)?;
     module.add_function(wrap_pyfunction!(monitors, module)?)?;
-    module.add_function(wrap_pyfunction!(detectors, module)?)?;
+    module.add_function(wrap_pyfunction!(catalogue, module)?)?;
+    module.add_function(wrap_pyfunction!(attribution::attribution, module)?)?;
+    module.add_function(wrap_pyfunction!(attribution::column_names, module)?)?;
     Ok(())
 }

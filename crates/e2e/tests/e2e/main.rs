@@ -6,6 +6,7 @@ mod crash;
 mod demo;
 mod disk;
 mod drift;
+mod drift_model;
 mod hostile;
 mod lifecycle;
 mod memory;

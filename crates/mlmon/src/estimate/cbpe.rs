@@ -3,7 +3,8 @@
 //! With p the calibrated probability of a positive and y the decision, the expected counts are
 //! `E[TP]` = Σ p over y = 1, `E[FP]` = Σ (1 − p) over y = 1, `E[FN]` = Σ p over y = 0, `E[TN]` = Σ (1 − p)
 //! over y = 0, and metrics follow from them; AUROC and average precision from the rows ordered by the
-//! raw score with weights p and 1 − p.
+//! raw score with weights p and 1 − p; log loss and Brier score as the mean loss of a row, positive with
+//! p; calibration error with what chance adds in so many rows.
 //! Source: NannyML 0.13.1. Scores are calibrated by isotonic regression where that lowers the
 //! calibration error of held-out tenths of the reference.
 //! Useful: between prediction and label, which may be months. Assumes that the labels' dependence on
@@ -16,6 +17,7 @@ use crate::performance::binary::{Confusion, Curve, Worth};
 use crate::performance::same_length;
 use crate::stat;
 use crate::stat::random::Random;
+use crate::stat::special;
 
 const SPLITS: usize = 10;
 const TEST_SHARE: f64 = 0.1;
@@ -72,6 +74,19 @@ pub struct Estimates {
     pub specificity: Option<Estimate>,
     /// Accuracy.
     pub accuracy: Option<Estimate>,
+    /// Log loss, Brier score and calibration error, without a band; of scores that are probabilities.
+    pub of_probabilities: Option<Probable>,
+}
+
+/// What is expected of scores as probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Probable {
+    /// Log loss.
+    pub log_loss: f64,
+    /// Brier score.
+    pub brier: f64,
+    /// Expected calibration error, with what chance adds to it in so many rows.
+    pub calibration_error: f64,
 }
 
 impl Estimates {
@@ -151,8 +166,46 @@ impl Cbpe {
             recall: band(confusion.recall(), self.errors.recall),
             specificity: band(confusion.specificity(), self.errors.specificity),
             accuracy: band(confusion.accuracy(), self.errors.accuracy),
+            of_probabilities: Probable::of(&ordered),
             confusion,
         })
+    }
+}
+
+/// Widths of the score that calibration is looked at in, as in `performance::binary`.
+const WIDTHS: usize = 10;
+
+impl Probable {
+    /// Of scores with the probability that each row is positive.
+    fn of(rows: &[(f64, f64)]) -> Option<Probable> {
+        if rows.is_empty() || !rows.iter().all(|row| (0.0..=1.0).contains(&row.0)) {
+            return None;
+        }
+        let n = rows.len() as f64;
+        let (mut loss, mut brier) = (0.0, 0.0);
+        // Of each width: Σ score, Σ p, Σ p(1 − p).
+        let mut widths = [[0.0; 3]; WIDTHS];
+        for (score, p) in rows {
+            let given = score.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+            loss -= p * given.ln() + (1.0 - p) * (1.0 - given).ln();
+            brier += p * (1.0 - score).powi(2) + (1.0 - p) * score * score;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0..=10")]
+            let place = ((score * WIDTHS as f64) as usize).min(WIDTHS - 1);
+            let terms = [*score, *p, p * (1.0 - p)];
+            widths[place].iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+        }
+        // |score − share of positives| where the share scatters: the mean of a folded normal.
+        let apart = |[scores, positive, variance]: &[f64; 3]| {
+            let (mean, spread) = ((scores - positive).abs(), variance.sqrt());
+            if spread <= 0.0 {
+                return mean;
+            }
+            let z = mean / spread;
+            spread * (2.0 / std::f64::consts::PI).sqrt() * (-z * z / 2.0).exp()
+                + mean * (1.0 - 2.0 * special::normal_sf(z))
+        };
+        let calibration_error = widths.iter().map(apart).sum::<f64>() / n;
+        Some(Probable { log_loss: loss / n, brier: brier / n, calibration_error })
     }
 }
 
@@ -353,4 +406,38 @@ pub struct MulticlassEstimates {
     pub f1: f64,
     /// Share of right decisions.
     pub accuracy: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::performance::binary::scored;
+
+    /// Labels drawn by their probability have, on average, the metrics that are expected.
+    #[test]
+    fn expectations_are_means_over_many_draws() {
+        let mut random = Random::new(17);
+        let rows: Vec<(f64, f64)> = (0..3000)
+            .map(|_| {
+                let p = random.unit();
+                // Scores that are too sure of themselves.
+                (p.powi(2) / (p.powi(2) + (1.0 - p).powi(2)), p)
+            })
+            .collect();
+        let scores: Vec<f64> = rows.iter().map(|row| row.0).collect();
+        let expected = Probable::of(&rows).unwrap();
+        let draws = 200;
+        let mut sums = [0.0; 3];
+        for _ in 0..draws {
+            let labels: Vec<bool> = rows.iter().map(|row| random.unit() < row.1).collect();
+            let found = scored(&labels, &scores).unwrap();
+            let terms = [found.log_loss, found.brier, found.calibration_error];
+            sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term / f64::from(draws));
+        }
+        let ours = [expected.log_loss, expected.brier, expected.calibration_error];
+        for (ours, drawn) in ours.into_iter().zip(sums) {
+            assert!((ours - drawn).abs() < 0.005 * drawn, "{ours} {drawn}");
+        }
+        assert_eq!(Probable::of(&[(1.5, 0.5)]), None);
+    }
 }

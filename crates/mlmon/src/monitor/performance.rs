@@ -2,11 +2,16 @@
 //! band of the reference.
 
 mod classes;
+mod quantile;
+mod ranking;
 mod regression;
+mod thresholds;
 mod two_classes;
 
 use serde::Serialize;
 
+pub use classes::Classes;
+pub use thresholds::{ByThreshold, Thresholds};
 pub(super) use two_classes::Decisions;
 
 use super::Monitor;
@@ -33,6 +38,10 @@ pub enum Task {
     Multiclass,
     /// A number.
     Regression,
+    /// A quantile of a number.
+    Quantile,
+    /// An order of the items of each query.
+    Ranking,
 }
 
 /// Performance, metric by metric.
@@ -42,6 +51,18 @@ pub struct Performance {
     pub task: Task,
     /// The metrics.
     pub metrics: Vec<MetricSeries>,
+    /// The quantile that is predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantile: Option<f64>,
+    /// The places of a ranking that are looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top: Option<usize>,
+    /// Of two classes: decisions by other thresholds, over all rows of each side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thresholds: Option<Thresholds>,
+    /// Of more classes: what each was taken for, over all rows of each side.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub classes: Option<Classes>,
 }
 
 impl Performance {
@@ -49,7 +70,7 @@ impl Performance {
     fn of(task: Task, metrics: impl Iterator<Item = MetricSeries>) -> Performance {
         let says = |point: &Point| point.realized.is_some() || point.estimate.is_some();
         let metrics = metrics.filter(|metric| metric.points.iter().any(says)).collect();
-        Performance { task, metrics }
+        Performance { task, metrics, quantile: None, top: None, thresholds: None, classes: None }
     }
 }
 
@@ -99,6 +120,13 @@ pub(super) fn measure(
     let whole = [("all".to_owned(), all)];
     let windows = if windows.is_empty() { &whole[..] } else { windows };
     let tables = (reference, current);
+    if let Some(query) = &monitor.query {
+        return ranking::measure(monitor, tables, windows, query).map(Some);
+    }
+    if let (Some(quantile), Some(prediction)) = (monitor.quantile, &monitor.prediction) {
+        let names = (target.as_str(), prediction.as_str());
+        return quantile::measure(tables, windows, names, quantile).map(Some);
+    }
     if let (false, Some(prediction)) = (monitor.scores.is_empty(), &monitor.prediction) {
         let names = (target.as_str(), prediction.as_str());
         return classes::measure(&monitor.scores, tables, windows, names).map(Some);
@@ -114,8 +142,8 @@ pub(super) fn measure(
         return regression::measure(tables, windows, names, features).map(Some);
     }
     notes.push(
-        "performance needs a score (two classes), a prediction and scores (more classes) or a \
-         numeric prediction"
+        "performance needs a score (two classes), a prediction and scores (more classes), a numeric \
+         prediction, or a query and a score (a ranking)"
             .to_owned(),
     );
     Ok(None)

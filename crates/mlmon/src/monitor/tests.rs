@@ -6,6 +6,8 @@ use arrow_array::{RecordBatch, TimestampMicrosecondArray};
 use super::*;
 use crate::stat::random::Random;
 
+mod model;
+
 /// Rows an hour apart; from `moved_from` on, `amount` is half a deviation higher.
 fn table(seed: u64, rows: usize, moved_from: usize) -> RecordBatch {
     let mut random = Random::new(seed);

@@ -17,18 +17,30 @@
 //!     score: y_pred_proba
 //!     value: {true_positive: 10, false_positive: -2, false_negative: -5, true_negative: 0}
 //!     protected: gender                     # groups whose rates are compared
+//!     model: model.json                     # whose features are attributed: XGBoost, LightGBM, linear
 //!   - name: product-type                    # more than two classes: a score for each
 //!     detectors: [psi, pca_reconstruction, domain_classifier, correlation_change, adwin]
 //!     target: y_true
 //!     prediction: y_pred
 //!     scores: {card: y_pred_proba_card, loan: y_pred_proba_loan, none: y_pred_proba_none}
+//!   - name: search                          # a ranking: items of a query by their score
+//!     target: relevance
+//!     score: score
+//!     query: query_id
+//!     top: 10
+//!   - name: delivery                        # a quantile of a number
+//!     target: minutes
+//!     prediction: promised_minutes
+//!     quantile: 0.9
+//!   - name: checkout                        # the reference is the control
+//!     experiment: {metrics: [bought, amount], shares: [0.5, 0.5], level: 0.05, scale: 0.01}
 //! ```
 
 use stdx::yaml::{self, Fields, Node, Problem, Value};
 
-use super::{Every, Monitor};
+use super::{Every, Experiment, ModelFile, Monitor};
 use crate::detector::Rule;
-use crate::performance::binary::Worth;
+use crate::performance::{self, binary::Worth};
 use crate::profile::Binning;
 use crate::threshold::{Correction, Threshold};
 
@@ -88,8 +100,50 @@ fn monitor(node: &Node) -> Result<Monitor, Problem> {
     if let Some(value) = fields.node("value") {
         monitor.worth = Some(worth(value)?);
     }
+    model(&mut fields, &mut monitor)?;
     fields.finish()?;
     Ok(monitor)
+}
+
+/// What models of particular kinds need.
+fn model(fields: &mut Fields<'_>, monitor: &mut Monitor) -> Result<(), Problem> {
+    monitor.query = fields.text("query")?;
+    if let Some(top) = fields.node("top") {
+        monitor.top = usize::try_from(top.count()?)
+            .ok()
+            .filter(|top| *top > 0)
+            .ok_or_else(|| top.problem("top is a number of places from 1 on"))?;
+    }
+    if let Some(quantile) = fields.node("quantile") {
+        let number = quantile.number()?;
+        performance::quantile::valid(number)
+            .map_err(|error| quantile.problem(&error.to_string()))?;
+        monitor.quantile = Some(number);
+    }
+    if let Some(plan) = fields.node("experiment") {
+        monitor.experiment = Some(experiment(plan)?);
+    }
+    monitor.model = fields.text("model")?.map(ModelFile::Named);
+    Ok(())
+}
+
+fn experiment(node: &Node) -> Result<Experiment, Problem> {
+    let mut fields = Fields::of(node, "experiment")?;
+    let mut plan = Experiment::of(fields.texts("metrics")?);
+    if let Some(shares) = fields.node("shares") {
+        let list = shares.list("two shares")?.iter().map(Node::number);
+        let list = list.collect::<Result<Vec<f64>, Problem>>()?;
+        plan.shares = list
+            .try_into()
+            .map_err(|_| shares.problem("shares are two: of control and treatment"))?;
+    }
+    if let Some(level) = fields.number("level")? {
+        plan.level = level;
+    }
+    plan.scale = fields.number("scale")?;
+    fields.finish()?;
+    plan.check().map_err(|error| node.problem(&error.to_string()))?;
+    Ok(plan)
 }
 
 fn binning(node: &Node) -> Result<Binning, Problem> {

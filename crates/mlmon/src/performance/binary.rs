@@ -1,4 +1,16 @@
-//! Binary classification: a confusion matrix and what follows from it, and metrics of the score.
+//! Two classes: a confusion matrix and what follows from it, and metrics of the score.
+//!
+//! Of decisions (TP, FP, FN, TN): precision TP / (TP + FP); recall TP / (TP + FN); specificity
+//! TN / (TN + FP); accuracy (TP + TN) / all; f1 TP / (TP + (FP + FN)/2); mcc, Matthews' correlation,
+//! (TP·TN − FP·FN) / √((TP+FP)(TP+FN)(TN+FP)(TN+FN)); value: the mean worth of a decision.
+//! Of scores: auroc, the chance that a positive row scores above a negative one, ties counting half;
+//! `average_precision`, the precision at each positive, averaged; `log_loss`, the mean of −ln of the
+//! probability given to what happened; brier, the mean of (score − label)²; `calibration_error`, the
+//! distance of mean score and share of positives in ten equal widths, weighted by rows.
+//! Source: scikit-learn, whose names and edge cases these are; Naeini and others (2015) for the last.
+//! Useful: precision and recall say what a wrong decision costs whom; auroc and average precision whether
+//! scores order rows at all; log loss, Brier and calibration error whether they are probabilities.
+//! Not useful: accuracy and auroc where positives are rare: look at average precision and mcc.
 
 use serde::Serialize;
 

@@ -1,6 +1,11 @@
 //! Differences between groups of people: greatest minus smallest rate over the groups.
 //!
-//! Source: fairlearn's `*_difference` metrics. A group with fewer rows than [`ROWS_LEAST`] is listed
+//! `demographic_parity`: of the share decided positively; `equal_opportunity`: of recall;
+//! `equalised_odds`: the greater of the differences of recall and of false positive rate.
+//! Source: fairlearn's `*_difference` metrics; Hardt and others (2016).
+//! Useful: to see that a change of the data or the model falls on one group.
+//! Not useful: as a verdict. Where groups differ in what is true of them, the three cannot all be nought.
+//! A group with fewer rows than [`ROWS_LEAST`] is listed
 //! and left out of the differences: its rate is noise.
 
 use serde::Serialize;

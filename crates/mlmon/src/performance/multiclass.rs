@@ -1,4 +1,13 @@
-//! Classification into more than two classes: one against the rest, averaged over classes (macro).
+//! More than two classes: each against the rest, averaged over the classes (macro).
+//!
+//! precision, recall, specificity, f1: that of each class against all others, averaged, a class that
+//! has none counting 0; auroc: of each class's score, averaged; accuracy: share of right decisions; mcc:
+//! Matthews' correlation of the whole matrix.
+//! The matrix has a row for each true class and a column for each decision.
+//! Source: scikit-learn with `average="macro"` and `multi_class="ovr"`; Gorodkin (2004) for mcc.
+//! Useful: every class counts the same, so that a rare one that breaks is seen; the matrix says which
+//! class it is taken for.
+//! Not useful: for hundreds of classes, where a mean hides the one that broke; look by segment.
 
 use serde::Serialize;
 

@@ -1,5 +1,11 @@
 //! Charts as SVG, drawn by hand: bars of two distributions, a line with its band, a heatmap.
 
+mod interval;
+mod threshold;
+
+pub(super) use interval::{intervals, looks};
+pub(super) use threshold::{Curve, thresholds};
+
 use super::{brief, chance, counted, short};
 use crate::compare::{Bin, ColumnReport, Report};
 use crate::estimate::Estimate;

@@ -1,12 +1,15 @@
 //! The outcome as one page that needs nothing else: no script, no font, no network; light and dark.
 
+mod attribution;
 mod columns;
+mod decisions;
+mod experiment;
 mod rows;
 
 use super::chart::{escape, heatmap, metric};
 use super::words;
 use super::{counted, short};
-use crate::monitor::{MetricSeries, Outcome, Part, Task};
+use crate::monitor::{MetricSeries, Outcome, Part, Performance, Task};
 use crate::{detector, multivariate, sequential};
 
 /// The page.
@@ -19,7 +22,10 @@ pub fn page(outcome: &Outcome) -> String {
         include_str!("page.css")
     );
     summary(&mut html, outcome);
+    experiment::experiment(&mut html, outcome);
+    attribution::attribution(&mut html, outcome);
     performance(&mut html, outcome);
+    decisions::decisions(&mut html, outcome);
     rows::segments(&mut html, outcome);
     rows::fairness(&mut html, outcome);
     if !outcome.windows.is_empty() {
@@ -132,36 +138,57 @@ fn story(outcome: &Outcome) -> String {
 
 fn performance(html: &mut String, outcome: &Outcome) {
     let Some(performance) = &outcome.performance else { return };
+    let estimated = |metric: &MetricSeries| metric.points.iter().any(|one| one.estimate.is_some());
+    let dashed = match performance.metrics.iter().any(estimated) {
+        true => {
+            "<span><i class=\"line dashed\"></i>estimated, shade ± 3 standard errors of a window of that \
+             size</span>"
+        }
+        false => "",
+    };
     put!(
         html,
         "<h2>Performance</h2><p class=\"soft\">{}</p><p class=\"legend soft\"><span><i class=\"line\"></i>\
-         realised from labels</span><span><i class=\"line dashed\"></i>estimated, shade ± 3 standard \
-         errors of a window of that size</span><span><i style=\"background:var(--band)\"></i>mean ± 3 \
+         realised from labels</span>{dashed}<span><i style=\"background:var(--band)\"></i>mean ± 3 \
          standard deviations over chunks of the reference</span><span><i class=\"dot\"></i>outside of \
          it: an alert</span></p><div class=\"charts\">",
-        how(performance.task)
+        how(performance)
     );
     performance.metrics.iter().for_each(|one| chart(html, one));
     html.push_str("</div>");
 }
 
-fn how(task: Task) -> &'static str {
-    match task {
+fn how(performance: &Performance) -> String {
+    match performance.task {
         Task::Binary => {
             "Where labels are missing, performance is estimated from calibrated scores (CBPE): the \
              score says how often such a row is positive, and expected counts follow. It assumes that \
              this dependence has not changed: pure concept drift does not show."
+                .to_owned()
         }
         Task::Multiclass => {
             "Means over the classes, each against the rest. Where labels are missing, performance is \
              estimated from the calibrated scores of the classes (CBPE). It assumes that labels depend \
              on scores as they did: pure concept drift does not show."
+                .to_owned()
         }
         Task::Regression => {
             "Where labels are missing, performance is estimated by a model of the model's errors \
              (DLE), learned on the reference. It assumes that the dependence of labels on features \
              has not changed."
+                .to_owned()
         }
+        Task::Quantile => format!(
+            "Predictions of the {} quantile: labels should be above them in {} % of the rows.",
+            performance.quantile.unwrap_or_default(),
+            // Tenths of a percent: no 9.999.
+            (1000.0 * (1.0 - performance.quantile.unwrap_or_default())).round() / 10.0
+        ),
+        Task::Ranking => format!(
+            "The order of the items of each query by their score, as far as place {}; means over queries \
+             that have a relevant item. Equal scores get the mean over all their orders.",
+            performance.top.unwrap_or_default()
+        ),
     }
 }
 

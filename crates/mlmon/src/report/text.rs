@@ -1,5 +1,7 @@
 //! The outcome as a table in the terminal: drifted columns first, with both distributions drawn small.
 
+mod model;
+
 use super::{chance, counted, leading, rule, short, words};
 use crate::compare::{Bin, ColumnReport};
 use crate::monitor::{Outcome, Part};
@@ -30,6 +32,10 @@ pub fn table(outcome: &Outcome, colour: bool) -> String {
         "  {:<8}{:<NAME_WIDTH$}{:<22}{:>10}{:>11}  {:<14}{:<14}{}",
         "", "column", "detector", "value", "p", "alarm when", "reference", "current"
     );
+    let head = match outcome.attribution {
+        Some(_) => format!("{head:<124}model listens"),
+        None => head,
+    };
     line(&mut out, &paint(head.trim_end(), "2"));
     for column in &report.columns {
         let state = if column.drifted {
@@ -39,7 +45,8 @@ pub fn table(outcome: &Outcome, colour: bool) -> String {
         } else {
             paint("ok      ", "32")
         };
-        line(&mut out, format!("  {state}{}", row(column)).trim_end());
+        let heard = heard(outcome, &column.name);
+        line(&mut out, format!("  {state}{}{heard}", row(column)).trim_end());
         for finding in &column.findings {
             line(&mut out, &format!("          {}", paint(&finding.sentence(), "33")));
         }
@@ -50,6 +57,9 @@ pub fn table(outcome: &Outcome, colour: bool) -> String {
     parts(&mut out, "windows", &outcome.windows, &paint);
     parts(&mut out, "segments", &outcome.segments, &paint);
     performance(&mut out, outcome, &paint);
+    model::decisions(&mut out, outcome);
+    model::experiment(&mut out, outcome, &paint);
+    model::attribution(&mut out, outcome, &paint);
     together(&mut out, outcome, &paint);
     streams(&mut out, outcome, &paint);
     fairness(&mut out, outcome);
@@ -80,6 +90,13 @@ fn row(column: &ColumnReport) -> String {
         sparkline(&column.bins, |bin| bin.reference),
         sparkline(&column.bins, |bin| bin.current),
     )
+}
+
+/// How much the model listens to a column, at the end of its row.
+fn heard(outcome: &Outcome, column: &str) -> String {
+    let mut features = outcome.attribution.iter().flat_map(|found| &found.features);
+    let feature = features.find(|feature| feature.name == column);
+    feature.map_or(String::new(), |feature| format!("  {}", words::attribution::shares(feature)))
 }
 
 fn cut(name: &str) -> String {

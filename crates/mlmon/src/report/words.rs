@@ -1,5 +1,9 @@
 //! What was found, in sentences.
 
+pub(super) mod attribution;
+pub(super) mod decisions;
+pub(super) mod experiment;
+
 use super::{counted, short};
 use crate::column::Kind;
 use crate::compare::{Bin, ColumnReport};
@@ -11,7 +15,7 @@ const NAMED: usize = 5;
 
 /// The whole, for somebody who reads nothing else.
 pub(super) fn story(outcome: &Outcome) -> Vec<String> {
-    let mut told = Vec::new();
+    let mut told: Vec<String> = outcome.experiment.iter().flat_map(experiment::story).collect();
     let drifted: Vec<&str> = outcome
         .overall
         .columns
@@ -25,6 +29,7 @@ pub(super) fn story(outcome: &Outcome) -> Vec<String> {
     if let Some(sentence) = since(&outcome.windows, |part| part.report.drifted > 0, "drift") {
         told.push(sentence);
     }
+    told.extend(outcome.attribution.iter().flat_map(attribution::story));
     for metric in outcome.performance.iter().flat_map(|performance| &performance.metrics) {
         told.extend(fallen(metric));
     }
@@ -146,6 +151,14 @@ pub(super) fn column(column: &ColumnReport, outcome: &Outcome) -> Vec<String> {
             short(now.1)
         ));
     }
+    let mut features = outcome.attribution.iter().flat_map(|found| &found.features);
+    if let Some(feature) = features.find(|feature| feature.name == column.name) {
+        told.push(format!(
+            "Of what the model listens to, this is {}, at place {}.",
+            attribution::shares(feature),
+            attribution::place(feature)
+        ));
+    }
     if column.drifted {
         told.extend(moved(&column.bins, column.kind));
         let here = |part: &Part| {
@@ -194,6 +207,13 @@ pub(super) fn metric_title(name: &str) -> &str {
         "smape" => "symmetric percentage error",
         "rmsle" => "root mean squared logarithmic error",
         "r2" => "R²",
+        "quantile_loss" => "quantile loss",
+        "d2_pinball" => "saved quantile loss (D²)",
+        "ndcg" => "NDCG",
+        "map" => "mean average precision",
+        "mrr" => "mean reciprocal rank",
+        "hit_rate" => "hit rate",
+        "answerable" => "answerable queries",
         other => other,
     }
 }
@@ -231,6 +251,28 @@ pub(super) fn metric(name: &str) -> &'static str {
         }
         "r2" => {
             "The share of the label's variance that is explained; 1 is perfect, 0 no better than the mean."
+        }
+        "quantile_loss" => {
+            "What errors cost when too low and too high weigh as the quantile says, in the label's unit."
+        }
+        "coverage" => {
+            "The share of labels at or below the prediction: as many as the quantile says are right; fewer: \
+             predictions are too low, more: too high."
+        }
+        "d2_pinball" => {
+            "The share of the loss of one number for every row that the predictions save: 1 is perfect, 0 no \
+             better than that number."
+        }
+        "ndcg" => {
+            "How near the order is to the best one, the first places weighing most: 1 is the best order."
+        }
+        "map" => "The precision at each relevant item, averaged over items and then over queries.",
+        "mrr" => {
+            "1 divided by the place of the first relevant item, averaged: 1 when it always comes first."
+        }
+        "hit_rate" => "The share of queries with a relevant item among the places looked at.",
+        "answerable" => {
+            "The share of queries with any relevant item; the other metrics are means over those."
         }
         "value" => "What a decision earns on average, by the worth given to each kind.",
         _ => "",

@@ -5,6 +5,7 @@
 
 mod delta;
 mod labels;
+mod list;
 mod progress;
 mod read;
 mod source;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
-use mlmon::monitor::{Every, Monitor, Outcome, Sources};
+use mlmon::monitor::{Every, Experiment, ModelFile, Monitor, Outcome, Sources, TOP};
 use mlmon::performance::binary::Worth;
 use mlmon::profile::Binning;
 use mlmon::threshold::{Correction, Threshold};
@@ -90,12 +91,33 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CLASS=COLUMN", value_delimiter = ',', value_parser = pair)]
     scores: Vec<(String, String)>,
     /// What decisions are worth: true positives, false positives, false negatives, true negatives.
-    #[arg(long, value_name = "TP,FP,FN,TN", value_delimiter = ',', num_args = 4)]
-    #[arg(allow_negative_numbers = true)]
-    value: Vec<f64>,
+    #[arg(long, value_name = "TP,FP,FN,TN", value_parser = worth, allow_hyphen_values = true)]
+    value: Option<Worth>,
     /// A column of groups of people, whose rates are compared.
     #[arg(long, value_name = "COLUMN")]
     protected: Option<String>,
+    /// Of a ranking, the column that says which rows are the items of one query: NDCG, MAP, MRR and hit
+    /// rate of the order by `--score`, with the relevance in `--target`.
+    #[arg(long, value_name = "COLUMN", requires = "score")]
+    query: Option<String>,
+    /// The places of a ranking that are looked at.
+    #[arg(long, value_name = "K", default_value_t = TOP as u64, value_parser = clap::value_parser!(u64).range(1..))]
+    top: u64,
+    /// The quantile that `--prediction` is of: its loss and its coverage.
+    #[arg(long, value_name = "Q", requires = "prediction")]
+    quantile: Option<f64>,
+    /// Take the reference as the control and the current rows as the treatment of an experiment, and
+    /// compare the means of these columns (conversions: booleans, 0 and 1). Level and scale are options
+    /// of `--config`.
+    #[arg(long, value_name = "METRIC", value_delimiter = ',')]
+    experiment: Vec<String>,
+    /// The shares of rows that control and treatment should have; halves where none are named.
+    #[arg(long, value_name = "CONTROL,TREATMENT", value_parser = shares, requires = "experiment")]
+    shares: Option<Shares>,
+    /// The model, whose features are weighed: XGBoost's JSON, LightGBM's text, or of a linear model
+    /// `{"intercept": 0, "weights": {"column": 1}}`.
+    #[arg(long, value_name = "FILE")]
+    model: Option<String>,
     /// Read tables that need more memory than this in pieces: counters are exact then, what needs
     /// values is from a sample of 100,000 rows. 0 reads any table so.
     #[arg(long, default_value = "2GiB", value_name = "SIZE", value_parser = crate::config::bytes)]
@@ -112,7 +134,7 @@ pub(crate) struct Args {
     /// What ends with exit code 3.
     #[arg(long, value_enum, value_delimiter = ',', default_value = "drift")]
     fail_on: Vec<FailOn>,
-    /// List the detectors with what they are for.
+    /// List all that can be computed: formula, source, what it is useful for and what not.
     #[arg(long)]
     list: bool,
 }
@@ -126,6 +148,10 @@ enum FailOn {
     Quality,
     /// A performance metric left its band.
     Performance,
+    /// An experiment's difference is sure, whenever one looks, or its rows are split wrongly.
+    Experiment,
+    /// The model listens to its features in another order: agreement below 0.9.
+    Attribution,
     /// Nothing.
     Never,
 }
@@ -133,7 +159,7 @@ enum FailOn {
 /// Compares and prints.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if args.list {
-        print(&list());
+        print(&list::list());
         return Ok(ExitCode::SUCCESS);
     }
     let (Some(reference), Some(current)) = (&args.reference, &args.current) else {
@@ -147,6 +173,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         }
         None => vec![monitor(&args)?],
     };
+    let monitors = monitors.into_iter().map(with_model).collect::<anyhow::Result<Vec<_>>>()?;
     let scratch = tempfile::Builder::new().prefix("trefoil-drift-").tempdir()?;
     let progress = Progress::new();
     let mut outcomes = tokio::select! {
@@ -271,7 +298,8 @@ impl Job {
         labels: Option<&Labels>,
     ) -> anyhow::Result<Vec<Outcome>> {
         self.each(|monitor| {
-            let again = u64::from(monitor.target.is_some() || monitor.protected.is_some());
+            let again = u64::from(monitor.target.is_some() || monitor.protected.is_some())
+                + u64::from(monitor.experiment.is_some());
             self.progress.begin((2 + again) * reference.bytes() + (1 + again) * current.bytes());
             match labels {
                 Some(labels) => monitor.stream(reference, &Joined { table: current, labels }),
@@ -321,6 +349,8 @@ fn fails(outcome: &Outcome, on: &[FailOn]) -> bool {
         FailOn::Drift => outcome.drifted(),
         FailOn::Quality => outcome.has_findings(),
         FailOn::Performance => outcome.degraded(),
+        FailOn::Experiment => outcome.decided(),
+        FailOn::Attribution => outcome.listens_otherwise(),
         FailOn::Never => false,
     })
 }
@@ -355,43 +385,61 @@ fn monitor(args: &Args) -> anyhow::Result<Monitor> {
         prediction: args.prediction.clone(),
         score: args.score.clone(),
         scores: args.scores.clone(),
-        worth: match args.value[..] {
-            [true_positive, false_positive, false_negative, true_negative] => {
-                Some(Worth { true_positive, false_positive, false_negative, true_negative })
-            }
-            _ => None,
-        },
+        worth: args.value,
         protected: args.protected.clone(),
+        query: args.query.clone(),
+        top: usize::try_from(args.top).unwrap_or(usize::MAX),
+        quantile: args.quantile,
+        experiment: experiment(args)?,
+        model: args.model.clone().map(ModelFile::Named),
     })
+}
+
+fn experiment(args: &Args) -> anyhow::Result<Option<Experiment>> {
+    if args.experiment.is_empty() {
+        return Ok(None);
+    }
+    let mut plan = Experiment::of(args.experiment.clone());
+    if let Some(Shares(shares)) = args.shares {
+        plan.shares = shares;
+    }
+    plan.check()?;
+    Ok(Some(plan))
+}
+
+/// Reads the models that monitors name.
+fn with_model(mut monitor: Monitor) -> anyhow::Result<Monitor> {
+    if let Some(ModelFile::Named(file)) = &monitor.model {
+        let bytes = std::fs::read(file).with_context(|| format!("cannot read {file}"))?;
+        monitor.model = Some(ModelFile::of(&bytes).with_context(|| file.clone())?);
+    }
+    Ok(monitor)
+}
+
+/// As many numbers as it takes.
+fn numbers<const N: usize>(text: &str, wanted: &str) -> Result<[f64; N], String> {
+    let numbers = text.split(',').map(|one| one.trim().parse().ok()).collect::<Option<Vec<f64>>>();
+    let numbers = numbers.and_then(|numbers| numbers.try_into().ok());
+    numbers.ok_or_else(|| format!("write {wanted}: {N} numbers with commas between them"))
+}
+
+/// `TP,FP,FN,TN`.
+fn worth(text: &str) -> Result<Worth, String> {
+    let [true_positive, false_positive, false_negative, true_negative] =
+        numbers(text, "TP,FP,FN,TN")?;
+    Ok(Worth { true_positive, false_positive, false_negative, true_negative })
+}
+
+/// The shares of control and treatment.
+#[derive(Debug, Clone, Copy)]
+struct Shares([f64; 2]);
+
+fn shares(text: &str) -> Result<Shares, String> {
+    numbers(text, "CONTROL,TREATMENT").map(Shares)
 }
 
 /// `class=column`.
 fn pair(text: &str) -> Result<(String, String), String> {
     let (class, column) = text.split_once('=').ok_or("write class=column")?;
     Ok((class.to_owned(), column.to_owned()))
-}
-
-fn list() -> String {
-    let mut text = String::new();
-    let mut family = |title: &str, entries: Vec<(&str, String)>| {
-        text.push_str(title);
-        text.push_str("\n\n");
-        for (name, documentation) in entries {
-            text.push_str(name);
-            for line in documentation.lines() {
-                text.push_str("\n    ");
-                text.push_str(line);
-            }
-            text.push_str("\n\n");
-        }
-    };
-    let columns = mlmon::detector::ALL.iter().map(|one| (one.name, one.documentation()));
-    family("COLUMN BY COLUMN", columns.collect());
-    let mut together: Vec<(&str, String)> =
-        mlmon::multivariate::ALL.iter().map(|one| (one.name, one.documentation())).collect();
-    together.push((mlmon::monitor::CORRELATION, mlmon::quality::CORRELATION_TEXT.to_owned()));
-    family("COLUMNS TOGETHER", together);
-    let streams = mlmon::sequential::ALL.iter().map(|one| (one.name, one.documentation()));
-    family("ROW BY ROW", streams.collect());
-    text
 }

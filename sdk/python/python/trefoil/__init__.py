@@ -12,21 +12,34 @@ anywhere. While a call computes, other threads run: do not write to its arrays m
 
 from __future__ import annotations
 
+import json
 import os
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 from trefoil import _frames, _native
 from trefoil._native import __version__
 from trefoil._results import (
     Alarm,
+    Arm,
+    AtThreshold,
+    Attribution,
     Band,
     Bin,
+    ByThreshold,
+    Classes,
     Column,
+    Compared,
+    Confusion,
     Correlation,
     Detector,
+    Difference,
     Estimate,
+    Experiment,
+    ExperimentSegment,
+    Feature,
     Group,
     Groups,
+    Look,
     Measure,
     Metric,
     Multivariate,
@@ -36,21 +49,36 @@ from trefoil._results import (
     Point,
     Rates,
     Report,
+    SampleRatio,
     Stream,
+    Thresholds,
     Together,
+    attribution_of,
 )
 from trefoil._streams import Profile, Sequential, sequential_detectors
 
 __all__ = [
     "Alarm",
+    "Arm",
+    "AtThreshold",
+    "Attribution",
     "Band",
     "Bin",
+    "ByThreshold",
+    "Classes",
     "Column",
+    "Compared",
+    "Confusion",
     "Correlation",
     "Detector",
+    "Difference",
     "Estimate",
+    "Experiment",
+    "ExperimentSegment",
+    "Feature",
     "Group",
     "Groups",
+    "Look",
     "Measure",
     "Metric",
     "Multivariate",
@@ -61,10 +89,14 @@ __all__ = [
     "Profile",
     "Rates",
     "Report",
+    "SampleRatio",
     "Sequential",
     "Stream",
+    "Thresholds",
     "Together",
     "__version__",
+    "attribution",
+    "catalogue",
     "detectors",
     "drift",
     "monitors",
@@ -94,6 +126,11 @@ def drift(
     scores: Optional[Mapping[str, str]] = None,
     value: Optional[Mapping[str, float]] = None,
     protected: Optional[str] = None,
+    query: Optional[str] = None,
+    top: int = 10,
+    quantile: Optional[float] = None,
+    experiment: Union[str, Sequence[str], Mapping[str, Any], None] = None,
+    model: Union[str, bytes, "os.PathLike[str]", Mapping[str, Any], None] = None,
     name: str = "drift",
 ) -> Outcome:
     """Compares what things are like with what they were like.
@@ -114,6 +151,13 @@ def drift(
     scores:     of more than two classes, {class: column of its score}; `prediction` is then a class
     value:      what a decision is worth: {"true_positive": 10, "false_positive": -2, ...}
     protected:  a column of groups of people, whose rates are compared
+    query, top: of a ranking, the column that says which rows are the items of one query, and the places
+                that are looked at; `target` is the relevance, `score` the order
+    quantile:   the quantile that `prediction` is of
+    experiment: metrics of an experiment, of which the reference is the control, or {"metrics": [...],
+                "shares": [0.5, 0.5], "level": 0.05, "scale": ...}
+    model:      whose features are weighed: a file of XGBoost (JSON) or LightGBM (text), its bytes, or
+                {"intercept": 0.0, "weights": {column: weight}}; for any other see `attribution`
 
     Raises ValueError for options that make no sense, TypeError for columns that cannot be compared.
     """
@@ -135,6 +179,11 @@ def drift(
         "scores": [(str(key), column) for key, column in (scores or {}).items()],
         "value": _worth(value),
         "protected": protected,
+        "query": query,
+        "top": top,
+        "quantile": None if quantile is None else float(quantile),
+        "experiment": _experiment(experiment),
+        "model": _model(model),
     }
     before = _frames.table(reference, "the reference")
     now = _frames.table(current, "the current data")
@@ -152,9 +201,45 @@ def monitors(reference: Any, current: Any, config: Union[str, "os.PathLike[str]"
     return [Outcome(found) for found in _native.monitors(before, now, text)]
 
 
+def attribution(
+    model: Callable[[Any], Any],
+    reference: Any,
+    current: Any,
+    *,
+    columns: Optional[Sequence[str]] = None,
+    rows: int = 200,
+    orders: int = 20,
+) -> Attribution:
+    """What each feature means to any model, before and now, by drawing orders of features.
+
+    model:   takes a NumPy array of rows and columns, gives a number for each row
+    columns: the features in the model's order; all of the reference where none are named
+    rows:    of each table, drawn evenly and always the same
+    orders:  drawn for each row; the model is asked for rows * orders * (columns + 1) of them
+
+    What the model raises comes through. For files of XGBoost and LightGBM and for linear models
+    `drift(..., model=...)` is exact and faster.
+    """
+    import numpy
+
+    def ask(asked: bytes) -> List[float]:
+        matrix = numpy.frombuffer(asked).reshape(-1, len(names))
+        return numpy.asarray(model(matrix), dtype="f8").ravel().tolist()
+
+    before = _frames.table(reference, "the reference")
+    now = _frames.table(current, "the current data")
+    names = _names("columns", columns) or _native.column_names(before)
+    return attribution_of(json.loads(_native.attribution(ask, (before, now), names, rows, orders)))
+
+
 def detectors() -> List[Detector]:
     """The detectors that `drift` takes, each with what it is for and what not."""
-    return [Detector(*entry) for entry in _native.detectors()]
+    return [Detector(*entry[:4]) for entry in _native.catalogue() if entry[4]]
+
+
+def catalogue() -> List[Detector]:
+    """All that is computed, detectors first, each with its formula and source; `kind` is the heading."""
+    return [Detector(*entry[:4]) for entry in _native.catalogue()]
 
 
 _DECISIONS = ("true_positive", "false_positive", "false_negative", "true_negative")
@@ -167,6 +252,39 @@ def _worth(value: Optional[Mapping[str, float]]) -> Optional[Dict[str, float]]:
         if key not in _DECISIONS:
             raise ValueError(f"no decision is called {key!r}; there are {', '.join(_DECISIONS)}")
     return {key: float(value.get(key, 0.0)) for key in _DECISIONS}
+
+
+_EXPERIMENT = ("metrics", "shares", "level", "scale")
+
+
+def _experiment(plan: Union[str, Sequence[str], Mapping[str, Any], None]) -> Optional[Dict[str, Any]]:
+    if plan is None:
+        return None
+    given: Mapping[str, Any] = plan if isinstance(plan, Mapping) else {"metrics": plan}
+    for key in given:
+        if key not in _EXPERIMENT:
+            raise ValueError(f"an experiment has no {key!r}; it has {', '.join(_EXPERIMENT)}")
+    shares = [float(share) for share in given.get("shares", (0.5, 0.5))]
+    if len(shares) != 2:
+        raise ValueError("the shares of an experiment are two: of control and treatment")
+    scale = given.get("scale")
+    return {
+        "metrics": _names("metrics", given.get("metrics")),
+        "shares": shares,
+        "level": float(given.get("level", 0.05)),
+        "scale": None if scale is None else float(scale),
+    }
+
+
+def _model(model: Any) -> Optional[bytes]:
+    if model is None or isinstance(model, bytes):
+        return model
+    if isinstance(model, Mapping):
+        return json.dumps(dict(model), default=float).encode()
+    if callable(model):
+        raise TypeError("a model that is called is for trefoil.attribution")
+    with open(model, "rb") as file:
+        return file.read()
 
 
 def _names(what: str, names: Union[str, Sequence[str], None]) -> List[str]:

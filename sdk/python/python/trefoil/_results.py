@@ -11,11 +11,11 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 @dataclass(frozen=True)
 class Detector:
-    """A detector."""
+    """A detector, or another thing that is computed."""
 
     name: str
     title: str
-    #: "column", "columns together" or "row by row".
+    #: "column", "columns together" or "row by row"; of the catalogue, any heading.
     kind: str
     documentation: str
 
@@ -142,11 +142,77 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class Confusion:
+    """Rows by label and decision."""
+
+    true_positive: float
+    false_positive: float
+    false_negative: float
+    true_negative: float
+
+
+@dataclass(frozen=True)
+class AtThreshold:
+    """What decisions are like if scores from a threshold on are positive."""
+
+    threshold: float
+    confusion: Confusion
+    precision: Optional[float]
+    recall: Optional[float]
+    specificity: Optional[float]
+    f1: Optional[float]
+    mcc: float
+    #: What a decision is worth, where `value` was given.
+    value: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class ByThreshold:
+    """The decisions of one side."""
+
+    rows: int
+    #: Whether counts are expected ones, since no row has a label.
+    estimated: bool
+    decided: AtThreshold
+    best_f1: Optional[AtThreshold]
+    #: From the least threshold to the greatest.
+    points: Tuple[AtThreshold, ...]
+    best_value: Optional[AtThreshold] = None
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Decisions by threshold, before and now."""
+
+    #: The threshold in use; None where decisions do not follow from the score.
+    used: Optional[float]
+    reference: ByThreshold
+    current: ByThreshold
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What each class was taken for: rows by true class (outer) and decision (inner)."""
+
+    names: Tuple[str, ...]
+    reference: Tuple[Tuple[int, ...], ...]
+    current: Optional[Tuple[Tuple[int, ...], ...]]
+
+
+@dataclass(frozen=True)
 class Performance:
     """Performance, metric by metric."""
 
     task: str
     metrics: Tuple[Metric, ...]
+    #: The quantile that is predicted.
+    quantile: Optional[float] = None
+    #: The places of a ranking that are looked at.
+    top: Optional[int] = None
+    #: Of two classes, over all rows.
+    thresholds: Optional[Thresholds] = None
+    #: Of more classes, over all rows.
+    classes: Optional[Classes] = None
 
     def __getitem__(self, metric: str) -> Metric:
         for one in self.metrics:
@@ -234,6 +300,125 @@ class Groups:
     current: Rates
 
 
+@dataclass(frozen=True)
+class Arm:
+    """A variant of an experiment: rows with a value, their mean and variance."""
+
+    rows: float
+    mean: float
+    variance: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Treatment minus control, with its interval and the chance of it without an effect."""
+
+    value: float
+    lower: float
+    upper: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Look:
+    """The always-valid difference after a window, as it was seen then."""
+
+    window: str
+    rows: Tuple[int, int]
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A metric of both variants."""
+
+    metric: str
+    conversion: bool
+    control: Arm
+    treatment: Arm
+    level: float
+    scale: float
+    #: Welch's, for who looks once.
+    difference: Optional[Difference]
+    #: The sequential test's, for who looks again and again.
+    always_valid: Optional[Difference]
+    #: By the sequential test: "higher", "lower" or "undecided".
+    verdict: str
+    looks: Tuple[Look, ...]
+
+
+@dataclass(frozen=True)
+class SampleRatio:
+    """Whether the variants got the rows that they should have."""
+
+    rows: Tuple[int, int]
+    expected: float
+    observed: float
+    probability: float
+    mismatch: bool
+
+
+@dataclass(frozen=True)
+class ExperimentSegment:
+    """The metrics in a segment."""
+
+    name: str
+    metrics: Tuple[Compared, ...]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The reference as control, the current rows as treatment."""
+
+    level: float
+    sample_ratio: SampleRatio
+    metrics: Tuple[Compared, ...]
+    segments: Tuple[ExperimentSegment, ...]
+
+    def __getitem__(self, metric: str) -> Compared:
+        for one in self.metrics:
+            if one.metric == metric:
+                return one
+        raise KeyError(f"{metric} is no metric of the experiment")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What a feature means to the model: the mean size of its contributions."""
+
+    name: str
+    reference: float
+    current: float
+    reference_share: float
+    current_share: float
+    reference_rank: int
+    current_rank: int
+    #: Whether its column drifted, where it was compared.
+    column_drifted: Optional[bool]
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What the model listens to, before and now."""
+
+    #: "linear", "trees" or "permutation".
+    kind: str
+    #: Rows of both tables that were explained.
+    rows: Tuple[int, int]
+    #: NDCG of the order of now by what features meant on the reference.
+    agreement: float
+    #: Whether the agreement is below 0.9.
+    drifted: bool
+    #: Most important on the reference first.
+    features: Tuple[Feature, ...]
+
+    def __getitem__(self, feature: str) -> Feature:
+        for one in self.features:
+            if one.name == feature:
+                return one
+        raise KeyError(f"{feature} is no feature of the model")
+
+
 class Outcome:
     """Everything that was found. In a notebook it shows the report; `print` gives the table."""
 
@@ -246,6 +431,8 @@ class Outcome:
     correlations: Tuple[Correlation, ...]
     streams: Tuple[Stream, ...]
     fairness: Optional[Groups]
+    experiment: Optional[Experiment]
+    attribution: Optional[Attribution]
     #: Rows of the current data that occur before; None where they were not looked for.
     duplicates: Optional[int]
     #: What was left out, and why.
@@ -267,6 +454,9 @@ class Outcome:
             for one in self._dict["streams"]
         )
         self.fairness = _groups(self._dict["fairness"])
+        self.experiment = _experiment(self._dict.get("experiment"))
+        attribution = self._dict.get("attribution")
+        self.attribution = attribution and attribution_of(attribution)
         self.duplicates = self._dict["duplicates"]
         self.notes = tuple(self._dict["notes"])
 
@@ -279,6 +469,11 @@ class Outcome:
     def degraded(self) -> bool:
         """Whether any performance metric left its band."""
         return self._found.degraded()
+
+    @property
+    def decided(self) -> bool:
+        """Whether an experiment found a difference, or rows split as they should not be."""
+        return self._found.decided()
 
     @property
     def columns(self) -> Tuple[Column, ...]:
@@ -375,7 +570,72 @@ def _performance(raw: Optional[Dict[str, Any]]) -> Optional[Performance]:
             points.append(Point(**{**point, "estimate": estimate}))
         band = Band(**one["band"])
         metrics.append(Metric(one["name"], band, _number(one["reference"]), tuple(points)))
-    return Performance(raw["task"], tuple(metrics))
+    return Performance(
+        raw["task"],
+        tuple(metrics),
+        raw.get("quantile"),
+        raw.get("top"),
+        _thresholds(raw.get("thresholds")),
+        _classes(raw.get("classes")),
+    )
+
+
+def _thresholds(raw: Optional[Dict[str, Any]]) -> Optional[Thresholds]:
+    if raw is None:
+        return None
+
+    def at(one: Optional[Dict[str, Any]]) -> Optional[AtThreshold]:
+        if one is None:
+            return None
+        threshold = _number(one["threshold"])
+        return AtThreshold(**{**one, "threshold": threshold, "confusion": Confusion(**one["confusion"])})
+
+    def side(one: Dict[str, Any]) -> ByThreshold:
+        best = {"best_f1": at(one["best_f1"]), "best_value": at(one.get("best_value"))}
+        points = tuple(map(at, one["points"]))
+        return ByThreshold(**{**one, **best, "decided": at(one["decided"]), "points": points})
+
+    return Thresholds(raw["used"], side(raw["reference"]), side(raw["current"]))
+
+
+def _classes(raw: Optional[Dict[str, Any]]) -> Optional[Classes]:
+    if raw is None:
+        return None
+
+    def matrix(counts: Any) -> Any:
+        return counts and tuple(tuple(row) for row in counts)
+
+    return Classes(tuple(raw["names"]), matrix(raw["reference"]), matrix(raw["current"]))
+
+
+def _experiment(raw: Optional[Dict[str, Any]]) -> Optional[Experiment]:
+    if raw is None:
+        return None
+
+    def arm(one: Dict[str, Any]) -> Arm:
+        return Arm(one["rows"], _number(one["mean"]), _number(one["variance"]))
+
+    def look(one: Dict[str, Any]) -> Look:
+        names = ("value", "lower", "upper", "probability")
+        return Look(one["window"], tuple(one["rows"]), Difference(*(one[name] for name in names)))
+
+    def compared(one: Dict[str, Any]) -> Compared:
+        tests = {name: one[name] and Difference(**one[name]) for name in ("difference", "always_valid")}
+        arms = {name: arm(one[name]) for name in ("control", "treatment")}
+        looks = tuple(map(look, one.get("looks", ())))
+        return Compared(**{**one, **tests, **arms, "looks": looks, "scale": _number(one["scale"])})
+
+    ratio = SampleRatio(**{**raw["sample_ratio"], "rows": tuple(raw["sample_ratio"]["rows"])})
+    metrics = tuple(map(compared, raw["metrics"]))
+    segments = tuple(
+        ExperimentSegment(one["name"], tuple(map(compared, one["metrics"]))) for one in raw["segments"]
+    )
+    return Experiment(raw["level"], ratio, metrics, segments)
+
+
+def attribution_of(raw: Dict[str, Any]) -> Attribution:
+    features = tuple(Feature(**one) for one in raw["features"])
+    return Attribution(**{**raw, "rows": tuple(raw["rows"]), "features": features})
 
 
 def _together(raw: Dict[str, Any]) -> Together:

@@ -1,6 +1,7 @@
 //! More than two classes, with a score for each: macro averages, realised and estimated by CBPE.
 
 use arrow_array::cast::AsArray;
+use serde::Serialize;
 
 use super::{Past, Performance, Point, Task, Windows, chunks, longest, numbers, point};
 use crate::Error;
@@ -11,6 +12,17 @@ use crate::performance::multiclass::{Matrix, auroc_macro};
 
 /// Those with an estimate first.
 const METRICS: [&str; 7] = ["auroc", "f1", "accuracy", "precision", "recall", "specificity", "mcc"];
+
+/// What each class was taken for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Classes {
+    /// Their names.
+    pub names: Vec<String>,
+    /// On the reference: rows by true class (outer) and decision (inner).
+    pub reference: Vec<Vec<u64>>,
+    /// On the current rows with a label, if there are any.
+    pub current: Option<Vec<Vec<u64>>>,
+}
 
 /// Where a metric can lie.
 fn limits(name: &str) -> (f64, f64) {
@@ -67,6 +79,12 @@ impl Rows {
         let rows = self.rows(&known);
         let labels = rows.labels.iter().copied().flatten().collect();
         (rows, labels)
+    }
+
+    /// What each class was taken for, of the rows with a label.
+    fn matrix(&self) -> Option<Vec<Vec<u64>>> {
+        let (known, labels) = self.labelled();
+        Some(Matrix::of(&labels, &known.decisions, self.scores.len()).ok()?.counts)
     }
 
     fn realized(&self) -> [Option<f64>; METRICS.len()] {
@@ -143,5 +161,11 @@ pub(super) fn measure(
     }
     let series = METRICS.into_iter().zip(past).zip(points);
     let series = series.map(|((name, past), points)| past.series(name, points));
-    Ok(Performance::of(Task::Multiclass, series))
+    let mut found = Performance::of(Task::Multiclass, series);
+    found.classes = before.matrix().map(|reference| Classes {
+        names: scores.iter().map(|(class, _)| class.clone()).collect(),
+        reference,
+        current: now.matrix(),
+    });
+    Ok(found)
 }

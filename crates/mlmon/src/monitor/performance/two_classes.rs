@@ -2,7 +2,7 @@
 
 use super::{
     CUT, Past, Performance, Point, Task, Windows, chunks, labels, longest, numbers, pick, point,
-    share_labelled,
+    share_labelled, thresholds::Thresholds,
 };
 use crate::Error;
 use crate::estimate::Estimate;
@@ -72,7 +72,7 @@ impl Decisions {
         }
     }
 
-    fn scores(&self) -> &[f64] {
+    pub(super) fn scores(&self) -> &[f64] {
         self.scores.as_deref().unwrap_or_default()
     }
 
@@ -140,7 +140,16 @@ fn expected(all: &Estimates, worth: Option<&Worth>, past: &[Past]) -> Vec<Option
     estimates.push(as_before(estimates.len(), mcc, "mcc"));
     let precision = all.average_precision;
     estimates.push(as_before(estimates.len(), precision, "average_precision"));
-    estimates.resize(past.len(), None);
+    let probable = all.of_probabilities.as_ref();
+    for (value, limits) in [
+        (probable.map(|one| one.log_loss), (0.0, f64::INFINITY)),
+        (probable.map(|one| one.brier), (0.0, 1.0)),
+        (probable.map(|one| one.calibration_error), (0.0, 1.0)),
+    ] {
+        let past = &past[estimates.len()];
+        let value = value.filter(|_| past.mean.is_finite());
+        estimates.push(value.map(|value| past.estimate(value, limits)));
+    }
     estimates
 }
 
@@ -178,8 +187,8 @@ pub(super) fn measure(
         }
     }
     let series = names.into_iter().zip(past).zip(points);
-    Ok(Performance::of(
-        Task::Binary,
-        series.map(|((name, past), points)| past.series(name, points)),
-    ))
+    let series = series.map(|((name, past), points)| past.series(name, points));
+    let mut found = Performance::of(Task::Binary, series);
+    found.thresholds = Thresholds::of(monitor, &before, &now, &cbpe);
+    Ok(found)
 }
