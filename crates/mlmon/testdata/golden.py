@@ -315,7 +315,7 @@ def nannyml_sets():
         y_pred_proba="predicted_probability", y_pred="prediction", y_true="employed")}
     reference, analysis, target = nml.load_synthetic_multiclass_classification_dataset()
     proba = {c.replace("y_pred_proba_", ""): c for c in reference.columns if c.startswith("y_pred_proba_")}
-    out["credit_card"] = {"cbpe": cbpe(reference, analysis, "classification_multiclass", ["roc_auc", "f1", "accuracy"], 6000,
+    out["credit_card"] = {"cbpe": cbpe(reference, analysis, "classification_multiclass", ["roc_auc", "f1", "accuracy", "precision", "recall", "specificity"], 6000,
         y_pred_proba=proba, y_pred="y_pred", y_true="y_true", timestamp_column_name="timestamp")}
     reference, analysis, target = nml.load_synthetic_car_price_dataset()
     features = ["car_age", "km_driven", "price_new", "accident_count", "door_count", "fuel", "transmission"]

@@ -236,24 +236,39 @@ fn estimated_performance_of_the_credit_card_chunks_alerts_as_nannyml() {
         Cbpe::fit_with(&scores[class], &decisions, &labels, calibration[class]).unwrap()
     };
     let cbpe = CbpeMulticlass::of((0..3).map(class).collect());
-    let realized: Vec<[f64; 3]> = (0..10)
+    let realized: Vec<[f64; 6]> = (0..10)
         .map(|chunk| {
             let rows = chunk * 6000..(chunk + 1) * 6000;
             let labels = &labels[rows.clone()];
             let matrix = multiclass::Matrix::of(labels, &decisions[rows.clone()], 3).unwrap();
             let auroc = multiclass::auroc_macro(labels, &cut(&scores, rows)).unwrap().unwrap();
-            [auroc, matrix.macro_mean(binary::Confusion::f1), matrix.accuracy()]
+            [
+                auroc,
+                matrix.macro_mean(binary::Confusion::f1),
+                matrix.accuracy(),
+                matrix.macro_mean(binary::Confusion::precision),
+                matrix.macro_mean(binary::Confusion::recall),
+                matrix.macro_mean(binary::Confusion::specificity),
+            ]
         })
         .collect();
     let (scores, decisions) = side(&analysis);
-    for (place, name) in ["roc_auc", "f1", "accuracy"].iter().enumerate() {
+    let names = ["roc_auc", "f1", "accuracy", "precision", "recall", "specificity"];
+    for (place, name) in names.iter().enumerate() {
         let past: Vec<f64> = realized.iter().map(|chunk| chunk[place]).collect();
         let band = Band::of(&past, 3.0, (0.0, 1.0));
         let mut alarmed = Vec::new();
         for (chunk, theirs) in floats(&golden[name]["value"]).into_iter().enumerate() {
             let rows = chunk * 6000..(chunk + 1) * 6000;
             let all = cbpe.estimate(&cut(&scores, rows.clone()), &decisions[rows]).unwrap();
-            let ours = [all.auroc.unwrap(), all.f1, all.accuracy][place];
+            let ours = [
+                all.auroc.unwrap(),
+                all.f1,
+                all.accuracy,
+                all.precision,
+                all.recall,
+                all.specificity,
+            ][place];
             assert!((ours - theirs).abs() < 1e-4, "{name} chunk {chunk}: {ours} not {theirs}");
             alarmed.push(band.alerts(ours));
         }

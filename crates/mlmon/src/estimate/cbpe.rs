@@ -347,7 +347,7 @@ impl CbpeMulticlass {
         CbpeMulticlass { classes }
     }
 
-    /// Macro averages over classes: AUROC (one against the rest), F1, accuracy.
+    /// Macro averages over classes, each against the rest, and accuracy.
     pub fn estimate(
         &self,
         scores: &[Vec<f64>],
@@ -371,7 +371,7 @@ impl CbpeMulticlass {
             }
         }
         let classes = self.classes.len() as f64;
-        let (mut auroc, mut f1, mut right) = (0.0, 0.0, 0.0);
+        let (mut auroc, mut right, mut rates) = (0.0, 0.0, [0.0; 4]);
         for (class, (scores, probabilities)) in scores.iter().zip(&probabilities).enumerate() {
             let mut ordered: Vec<(f64, f64)> =
                 scores.iter().copied().zip(probabilities.iter().copied()).collect();
@@ -384,15 +384,26 @@ impl CbpeMulticlass {
                     confusion.false_positive += 1.0 - p;
                 } else {
                     confusion.false_negative += p;
+                    confusion.true_negative += 1.0 - p;
                 }
             }
             right += confusion.true_positive;
-            f1 += confusion.f1().unwrap_or(0.0);
+            let of_class = [
+                confusion.f1(),
+                confusion.precision(),
+                confusion.recall(),
+                confusion.specificity(),
+            ];
+            rates.iter_mut().zip(of_class).for_each(|(sum, rate)| *sum += rate.unwrap_or(0.0));
         }
+        let [f1, precision, recall, specificity] = rates.map(|sum| sum / classes);
         Ok(MulticlassEstimates {
             auroc: Some(auroc / classes).filter(|auroc| auroc.is_finite()),
-            f1: f1 / classes,
+            f1,
             accuracy: right / rows as f64,
+            precision,
+            recall,
+            specificity,
         })
     }
 }
@@ -406,6 +417,12 @@ pub struct MulticlassEstimates {
     pub f1: f64,
     /// Share of right decisions.
     pub accuracy: f64,
+    /// Mean precision.
+    pub precision: f64,
+    /// Mean recall.
+    pub recall: f64,
+    /// Mean specificity.
+    pub specificity: f64,
 }
 
 #[cfg(test)]

@@ -209,7 +209,7 @@ fn more_than_two_classes_have_a_score_each() {
         assert!(point.estimate.is_none_or(|one| one.value < metric.reference), "{metric:?}");
     }
     let estimated = |metric: &&MetricSeries| metric.points[0].estimate.is_some();
-    assert_eq!(performance.metrics.iter().filter(estimated).count(), 3);
+    assert_eq!(performance.metrics.iter().filter(estimated).count(), 6);
     assert!(
         Monitor::read(&text.replace("{card: p_card, loan: p_loan, none: p_none}", "{a: b}"))
             .is_err()

@@ -150,7 +150,9 @@ pub(super) fn measure(
         let realized = now.realized();
         let all = cbpe.estimate(&now.scores, &now.decisions)?;
         let mut estimates = [None; METRICS.len()];
-        estimates[..3].copy_from_slice(&[all.auroc, Some(all.f1), Some(all.accuracy)]);
+        let rates = [all.f1, all.accuracy, all.precision, all.recall, all.specificity];
+        estimates[0] = all.auroc;
+        estimates[1..6].copy_from_slice(&rates.map(Some));
         let labelled = now.labels.iter().flatten().count() as f64 / rows.len().max(1) as f64;
         for (place, points) in points.iter_mut().enumerate() {
             let estimate = estimates[place].filter(|value: &f64| value.is_finite());
