@@ -60,6 +60,9 @@ pub fn linear(
     Ok(Attribution { base, contributions })
 }
 
+/// Answers (classes) of one model; a file with more is damaged.
+const ANSWERS_LIMIT: usize = 10_000;
+
 /// A tree ensemble from a file.
 #[derive(Debug)]
 pub struct Trees(TreeModel);
@@ -74,6 +77,10 @@ impl Trees {
             }
             _ => TreeModel::from_xgboost_json(bytes).map_err(refuse)?,
         };
+        if model.n_outputs() > ANSWERS_LIMIT {
+            let classes = model.n_outputs();
+            return Err(Error::Decode(format!("tree model: {classes} classes, over {ANSWERS_LIMIT}")));
+        }
         Ok(Trees(model))
     }
 
@@ -318,6 +325,26 @@ mod tests {
                 .collect();
             for (ours, theirs) in ours.iter().zip(mean_of(&theirs, 4)) {
                 assert!((ours - theirs).abs() < 1e-5, "{name}: {ours} {theirs}");
+            }
+        }
+    }
+
+    /// A digit or letter of a model's file that turned into another one: an error or an answer.
+    #[test]
+    fn damaged_models_are_refused_or_explain() {
+        let mut random = Random::new(23);
+        let named = include_str!("../testdata/xgboost.json")
+            .replace("\"feature_names\":[]", "\"feature_names\":[\"a\",\"b\",\"c\",\"d\"]");
+        let lightgbm: &[u8] = include_bytes!("../testdata/lightgbm.txt");
+        for (whole, digits) in [(named.as_bytes(), 1500), (lightgbm, 1500)] {
+            for _ in 0..digits {
+                let mut bytes = whole.to_vec();
+                let place = random.below(bytes.len());
+                bytes[place] = b"0123456789-.e, "[random.below(15)];
+                if let Ok(model) = Model::read(&bytes) {
+                    let row = vec![0.5; model.features().len()];
+                    drop(model.mean_sizes(&[row], &[0.0; 4]));
+                }
             }
         }
     }
