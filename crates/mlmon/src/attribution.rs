@@ -79,7 +79,9 @@ impl Trees {
         };
         if model.n_outputs() > ANSWERS_LIMIT {
             let classes = model.n_outputs();
-            return Err(Error::Decode(format!("tree model: {classes} classes, over {ANSWERS_LIMIT}")));
+            return Err(Error::Decode(format!(
+                "tree model: {classes} classes, over {ANSWERS_LIMIT}"
+            )));
         }
         Ok(Trees(model))
     }
