@@ -6,9 +6,11 @@
 use std::fs;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array};
+use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array};
+use arrow_schema::{DataType, Field};
 use mlmon::compare::{Baseline, Column, Options};
 use mlmon::detector;
+use mlmon::embedding;
 use mlmon::estimate::cbpe::Cbpe;
 use mlmon::estimate::dle::{Dle, Metric};
 use mlmon::gbdt::Feature;
@@ -32,8 +34,29 @@ fn main() {
     drop((reference, current));
     performance();
     estimates();
+    vectors();
     let (reference, current) = (table(3, 1_000_000, 50, 0.0), table(4, 1_000_000, 50, 0.1));
     measure("1,000,000 × 50 twice, defaults", || run(&reference, &current, Options::default()));
+}
+
+fn vectors() {
+    let (reference, current) = (cloud(7, 0.0), cloud(8, 0.1));
+    for one in embedding::ALL {
+        let options = Options { embeddings: vec![one], ..Options::default() };
+        let what = format!("100,000 × 384 floats of 32 bits twice, {}", one.name);
+        measure(&what, || run(&reference, &current, options));
+    }
+}
+
+fn cloud(seed: u64, shift: f64) -> Vec<Column> {
+    const WIDTH: usize = 384;
+    let mut random = Random::new(seed);
+    #[expect(clippy::cast_possible_truncation, reason = "embeddings are of 32 bits")]
+    let values: Float32Array =
+        (0..100_000 * WIDTH).map(|_| Some((random.normal() + shift) as f32)).collect();
+    let item = Arc::new(Field::new_list_field(DataType::Float32, true));
+    let vectors = FixedSizeListArray::new(item, 384, Arc::new(values), None);
+    vec![Column { name: "vector".to_owned(), arrays: vec![Arc::new(vectors)] }]
 }
 
 fn run(reference: &[Column], current: &[Column], options: Options) -> usize {

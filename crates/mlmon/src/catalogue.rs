@@ -1,7 +1,7 @@
 //! Everything that a monitor can compute, by heading, with its documentation: the comment that its file
 //! opens with, and nowhere else.
 
-use crate::{detector, documentation, monitor, multivariate, quality, sequential};
+use crate::{detector, documentation, embedding, monitor, multivariate, quality, sequential};
 
 /// What is listed under one heading.
 #[derive(Debug, Clone)]
@@ -33,6 +33,7 @@ impl Entry {
 pub fn families() -> Vec<Family> {
     vec![
         Family { title: "column by column", entries: columns() },
+        Family { title: "embeddings", entries: vectors() },
         Family { title: "columns together", entries: together() },
         Family { title: "row by row", entries: streams() },
         Family {
@@ -58,7 +59,7 @@ pub fn families() -> Vec<Family> {
 
 /// Whether entries below this heading are detectors, which monitors take by name.
 pub fn are_detectors(title: &str) -> bool {
-    matches!(title, "column by column" | "columns together" | "row by row")
+    matches!(title, "column by column" | "embeddings" | "columns together" | "row by row")
 }
 
 fn columns() -> Vec<Entry> {
@@ -68,6 +69,15 @@ fn columns() -> Vec<Entry> {
         documentation: one.documentation(),
     };
     detector::ALL.iter().map(entry).collect()
+}
+
+fn vectors() -> Vec<Entry> {
+    let entry = |one: &&'static embedding::Detector| Entry {
+        name: one.name,
+        title: one.title,
+        documentation: one.documentation(),
+    };
+    embedding::ALL.iter().map(entry).collect()
 }
 
 fn together() -> Vec<Entry> {

@@ -2,8 +2,9 @@
 //!
 //! Numbers: integers, floats, decimals, dates, times, timestamps and durations, all as `f64`.
 //! `Float64` without nulls is read where it lies; everything else is converted 4,096 values at a
-//! time. Texts: strings, dictionaries of them, booleans (`true`, `false`). Lists, structs and
-//! binary columns are refused with [`Error::Type`].
+//! time. Texts: strings, dictionaries of them, booleans (`true`, `false`). Lists of numbers are
+//! vectors, which [`crate::embedding`] reads; other lists, structs and binary columns are refused
+//! with [`Error::Type`].
 //!
 //! Nulls are counted and left out; NaN is a value here, and whoever counts decides about it.
 
@@ -14,6 +15,7 @@ use arrow_array::{Array, ArrayRef, Float64Array};
 use arrow_schema::DataType;
 
 use crate::Error;
+use crate::embedding;
 
 /// Values converted at once where the array is not already `f64` without nulls.
 pub const BLOCK: usize = 4096;
@@ -26,6 +28,8 @@ pub enum Kind {
     Numeric,
     /// Names: counted one by one.
     Categorical,
+    /// Vectors of one length: lists of numbers.
+    Embedding,
 }
 
 /// The kind of a column of this type.
@@ -39,6 +43,7 @@ pub fn kind_of(data_type: &DataType) -> Result<Kind, Error> {
             Interval(_) => Err(Error::Type(numeric.to_string())),
             _ => Ok(Kind::Numeric),
         },
+        list if embedding::is_embedding(list) => Ok(Kind::Embedding),
         other => Err(Error::Type(other.to_string())),
     }
 }
@@ -156,6 +161,7 @@ pub fn for_each_text(array: &dyn Array, mut each: impl FnMut(&str, u64)) -> Resu
         }
         DataType::Dictionary(..) => for_each_entry(array, &mut each)?,
         DataType::Null => {}
+        nested if nested.is_nested() => return Err(Error::Type(nested.to_string())),
         _ => {
             let texts =
                 arrow_cast::cast(&arrow_array::make_array(array.to_data()), &DataType::Utf8)

@@ -14,11 +14,15 @@ use serde::Serialize;
 use crate::Error;
 use crate::column::{self, Kind};
 use crate::detector::{self, Detector, Measure, Needs, Rule};
+use crate::embedding::{self, Described, Summary};
 use crate::pair::{Pair, Side};
 use crate::profile::{Binning, Edges, Profile};
 use crate::quality::{self, Finding};
 use crate::stat::order;
-use crate::threshold::{self, Band, Threshold, Verdict};
+use crate::threshold::{self, Band, Custom, Threshold, Verdict};
+
+/// With more chunks of a reference than this, one of them is too small a part to matter.
+const CHUNKS_APART: usize = 20;
 
 /// A column's name and its arrays.
 #[derive(Debug, Clone)]
@@ -44,6 +48,8 @@ pub fn columns_of(batches: &[RecordBatch]) -> Vec<Column> {
 pub struct Options {
     /// The detectors; each is used on the columns it applies to.
     pub detectors: Vec<&'static Detector>,
+    /// Those of columns of vectors.
+    pub embeddings: Vec<&'static embedding::Detector>,
     /// Bins of numeric columns.
     pub binning: Binning,
     /// When a measure is an alert.
@@ -56,6 +62,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             detectors: detector::find("psi").into_iter().collect(),
+            embeddings: embedding::find(embedding::DEFAULT).into_iter().collect(),
             binning: Binning::default(),
             threshold: Threshold::default(),
             sketches: false,
@@ -75,8 +82,14 @@ pub struct Baseline {
 #[derive(Debug)]
 struct Remembered {
     name: String,
-    profile: Result<Profile, Error>,
-    sorted: Option<Vec<f64>>,
+    past: Result<Past, Error>,
+}
+
+/// What is remembered of a column, by what it holds.
+#[derive(Debug)]
+enum Past {
+    Values { profile: Profile, sorted: Option<Vec<f64>> },
+    Vectors(Box<embedding::Past>),
 }
 
 /// A column that was counted elsewhere: streamed, merged, decoded.
@@ -84,12 +97,24 @@ struct Remembered {
 pub struct Counted {
     /// The column.
     pub name: String,
-    /// Its profile, or why it has none.
-    pub profile: Result<Profile, Error>,
-    /// Its finite values ascending, or those of a sample, where they were kept.
-    pub sorted: Option<Vec<f64>>,
+    /// What was counted, or why nothing was.
+    pub seen: Result<Seen, Error>,
     /// The type of its values, where it is known: a column that has changed its kind is a finding.
     pub data_type: Option<arrow_schema::DataType>,
+}
+
+/// What was counted of a column, by what it holds.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    /// Numbers or names.
+    Values {
+        /// Its counters.
+        profile: Profile,
+        /// Its finite values ascending, or those of a sample, where they were kept.
+        sorted: Option<Vec<f64>>,
+    },
+    /// Vectors.
+    Vectors(Box<Summary>),
 }
 
 /// The outcome of a comparison.
@@ -118,10 +143,13 @@ pub struct ColumnReport {
     pub measures: Vec<Measured>,
     /// Data quality.
     pub findings: Vec<Finding>,
-    /// Both distributions.
+    /// Both distributions; of vectors that of their distance from the reference's centroid.
     pub bins: Vec<Bin>,
     /// Mean and standard deviation before and now, of numbers.
     pub moments: Option<[(f64, f64); 2]>,
+    /// What changed, of vectors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<Described>,
     /// Why it could not be compared.
     pub error: Option<String>,
 }
@@ -161,14 +189,15 @@ impl Baseline {
 
     /// Learns what values chunks of the reference have: mean and so many standard deviations of them
     /// are what a window is held against from now on.
-    pub fn learn_chunks<'a>(
-        &mut self,
-        chunks: impl Iterator<Item = &'a [Column]>,
-        deviations: f64,
-    ) {
+    pub fn learn_chunks(&mut self, chunks: &[Vec<Column>], deviations: f64) {
         let mut values: HashMap<(String, &'static str), Vec<f64>> = HashMap::new();
-        for chunk in chunks {
-            for column in self.compare(chunk).columns {
+        for (place, chunk) in chunks.iter().enumerate() {
+            let apart = self.without_chunk(chunks, place).compare(chunk).columns;
+            let whole = self.compare(chunk).columns;
+            let unknown = |column: &ColumnReport| {
+                apart.iter().all(|one| one.name != column.name || one.measures.is_empty())
+            };
+            for column in apart.iter().chain(whole.iter().filter(|column| unknown(column))) {
                 for one in &column.measures {
                     let key = (column.name.clone(), one.detector);
                     values.entry(key).or_default().push(one.measure.value);
@@ -183,11 +212,33 @@ impl Baseline {
         self.limits = values.into_iter().filter_map(limit).collect();
     }
 
+    /// The columns of vectors without a chunk, where there are few chunks: a large part of the
+    /// reference lies nearer to the whole than any window of that size does.
+    fn without_chunk(&self, chunks: &[Vec<Column>], left_out: usize) -> Baseline {
+        let vectors = |column: &&Remembered| {
+            let few = (2..=CHUNKS_APART).contains(&chunks.len());
+            few && matches!(column.past, Ok(Past::Vectors(_)))
+        };
+        let others = || chunks.iter().enumerate().filter(|(place, _)| *place != left_out);
+        let rest = |column: &Remembered| {
+            let same = others()
+                .flat_map(|(_, chunk)| chunk)
+                .filter(|one| one.name == column.name)
+                .flat_map(|one| one.arrays.iter().map(Arc::clone));
+            Column { name: column.name.clone(), arrays: same.collect() }
+        };
+        let rest: Vec<Column> = self.columns.iter().filter(vectors).map(rest).collect();
+        Baseline::fit(&rest, self.options.clone())
+    }
+
     /// A baseline of columns that were counted elsewhere. Without values, only detectors that need
     /// profiles alone give numbers.
     pub fn of_counted(columns: Vec<Counted>, options: Options) -> Baseline {
-        let remember =
-            |one: Counted| Remembered { name: one.name, profile: one.profile, sorted: one.sorted };
+        let past = |seen: Seen| match seen {
+            Seen::Values { profile, sorted } => Past::Values { profile, sorted },
+            Seen::Vectors(summary) => Past::Vectors(Box::new(embedding::Past::of(*summary))),
+        };
+        let remember = |one: Counted| Remembered { name: one.name, past: one.seen.map(past) };
         let columns = columns.into_iter().map(remember).collect();
         Baseline { options, columns, limits: HashMap::new() }
     }
@@ -216,17 +267,9 @@ impl Baseline {
                 past.compare_counted(now, &self.options)
             })
             .collect();
-        let rows = |one: &Counted| one.profile.as_ref().map_or(0, Profile::rows);
+        let rows = |one: &Counted| one.seen.as_ref().map_or(0, Seen::rows);
         let rows = current.iter().map(rows).max().unwrap_or(0);
         self.conclude(measured, rows, current.iter().map(|one| one.name.as_str()))
-    }
-
-    /// The edges of each column, to count under.
-    pub fn edges(&self) -> impl Iterator<Item = (&str, &Arc<Edges>)> {
-        self.columns.iter().filter_map(|column| {
-            let profile = column.profile.as_ref().ok()?;
-            Some((column.name.as_str(), profile.edges()))
-        })
     }
 
     fn conclude<'a>(
@@ -235,10 +278,10 @@ impl Baseline {
         rows: u64,
         current: impl Iterator<Item = &'a str>,
     ) -> Report {
-        let measures: Vec<(&Detector, Measure)> = columns
+        let measures: Vec<(Custom, Measure)> = columns
             .iter()
             .flat_map(|column| &column.measures)
-            .filter_map(|one| Some((detector::find(one.detector)?, one.measure)))
+            .filter_map(|one| Some((custom(one.detector)?, one.measure)))
             .collect();
         let mut verdicts = threshold::judge(&measures, &self.options.threshold).into_iter();
         for column in &mut columns {
@@ -255,7 +298,7 @@ impl Baseline {
             columns.push(ColumnReport::blank(name, vec![Finding::New], None));
         }
         in_order(&mut columns);
-        let past = |column: &Remembered| column.profile.as_ref().map_or(0, Profile::rows);
+        let past = |column: &Remembered| column.past.as_ref().map_or(0, Past::rows);
         Report {
             drifted: columns.iter().filter(|column| column.drifted).count(),
             compared: columns.iter().filter(|column| !column.measures.is_empty()).count(),
@@ -270,6 +313,43 @@ impl Options {
     pub fn needs_values(&self) -> bool {
         self.detectors.iter().any(|detector| detector.needs == Needs::Values)
     }
+
+    /// Whether any detector of vectors needs rows.
+    pub fn needs_vectors(&self) -> bool {
+        self.embeddings.iter().any(|detector| detector.needs == Needs::Values)
+    }
+}
+
+impl Past {
+    fn rows(&self) -> u64 {
+        match self {
+            Past::Values { profile, .. } => profile.rows(),
+            Past::Vectors(past) => past.summary().counters().rows,
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Past::Values { profile, .. } => profile.edges().kind(),
+            Past::Vectors(_) => Kind::Embedding,
+        }
+    }
+}
+
+impl Seen {
+    /// Rows counted.
+    pub fn rows(&self) -> u64 {
+        match self {
+            Seen::Values { profile, .. } => profile.rows(),
+            Seen::Vectors(summary) => summary.counters().rows,
+        }
+    }
+}
+
+/// What the detector of this name says about alarms.
+fn custom(name: &str) -> Option<Custom> {
+    let of_values = detector::find(name).map(Detector::custom);
+    of_values.or_else(|| embedding::find(name).map(|detector| detector.custom))
 }
 
 impl Report {
@@ -310,11 +390,19 @@ fn profile_of(arrays: &[ArrayRef], edges: &Arc<Edges>, sketches: bool) -> Result
 
 impl Remembered {
     fn learn(column: &Column, options: &Options, keep: bool) -> Remembered {
-        let profile = Edges::fit(&column.arrays, &options.binning)
-            .and_then(|edges| profile_of(&column.arrays, &Arc::new(edges), options.sketches));
-        let numeric = profile.as_ref().is_ok_and(|p| p.edges().kind() == Kind::Numeric);
-        let sorted = (keep && numeric).then(|| sorted_values(&column.arrays).ok()).flatten();
-        Remembered { name: column.name.clone(), profile, sorted }
+        let first = column.arrays.first().map(Array::data_type);
+        let past = if first.is_some_and(embedding::is_embedding) {
+            embedding::Past::fit(&column.arrays).map(|past| Past::Vectors(Box::new(past)))
+        } else {
+            let profile = Edges::fit(&column.arrays, &options.binning)
+                .and_then(|edges| profile_of(&column.arrays, &Arc::new(edges), options.sketches));
+            profile.map(|profile| {
+                let keep = keep && profile.edges().kind() == Kind::Numeric;
+                let sorted = keep.then(|| sorted_values(&column.arrays).ok()).flatten();
+                Past::Values { profile, sorted }
+            })
+        };
+        Remembered { name: column.name.clone(), past }
     }
 
     fn blank(&self, findings: Vec<Finding>, error: Option<String>) -> ColumnReport {
@@ -322,46 +410,47 @@ impl Remembered {
     }
 
     fn compare(&self, current: Option<&Column>, options: &Options) -> ColumnReport {
-        let counted = current.zip(self.profile.as_ref().ok()).map(|(current, past)| Counted {
+        let counted = current.zip(self.past.as_ref().ok()).map(|(current, past)| Counted {
             name: current.name.clone(),
-            profile: profile_of(&current.arrays, past.edges(), options.sketches),
-            sorted: self.sorted.as_ref().and_then(|_| sorted_values(&current.arrays).ok()),
+            seen: past.look_at(&current.arrays, options),
             data_type: current.arrays.first().map(|array| array.data_type().clone()),
         });
         self.compare_counted(counted.as_ref(), options)
     }
 
     fn compare_counted(&self, current: Option<&Counted>, options: &Options) -> ColumnReport {
-        let past = match &self.profile {
-            Ok(profile) => profile,
+        let past = match &self.past {
+            Ok(past) => past,
             Err(error) => return self.blank(Vec::new(), Some(error.to_string())),
         };
         let Some(current) = current else {
             return self.blank(vec![Finding::Gone], None);
         };
-        let kind = past.edges().kind();
         let data_type = current.data_type.as_ref();
-        if let Some(changed) = data_type.and_then(|now| quality::type_change(kind, now)) {
+        if let Some(changed) = data_type.and_then(|now| quality::type_change(past.kind(), now)) {
             return self.blank(vec![changed], None);
         }
-        match &current.profile {
-            Ok(now) => self.measure(now, current.sorted.as_deref(), &options.detectors),
-            Err(error) => self.blank(Vec::new(), Some(error.to_string())),
+        match (past, &current.seen) {
+            (Past::Values { profile, sorted }, Ok(Seen::Values { profile: now, sorted: kept })) => {
+                let sorted = sorted.as_deref().zip(kept.as_deref());
+                self.measure((profile, now), sorted, &options.detectors)
+            }
+            (Past::Vectors(past), Ok(Seen::Vectors(now))) => {
+                self.measure_vectors(past, now, &options.embeddings)
+            }
+            (_, Err(error)) => self.blank(Vec::new(), Some(error.to_string())),
+            _ => self.blank(Vec::new(), None),
         }
     }
 
     fn measure(
         &self,
-        now: &Profile,
-        sorted: Option<&[f64]>,
+        (past, now): (&Profile, &Profile),
+        sorted: Option<(&[f64], &[f64])>,
         detectors: &[&'static Detector],
     ) -> ColumnReport {
-        let past = match &self.profile {
-            Ok(profile) => profile,
-            Err(error) => return self.blank(Vec::new(), Some(error.to_string())),
-        };
         let (mut reference, mut current) = (Side::of(past), Side::of(now));
-        if let (Some(before), Some(sorted)) = (&self.sorted, sorted) {
+        if let Some((before, sorted)) = sorted {
             reference = reference.with_sorted(before);
             current = current.with_sorted(sorted);
         }
@@ -375,17 +464,52 @@ impl Remembered {
             Err(error) => return ColumnReport { error: Some(error.to_string()), ..report },
         };
         for detector in detectors.iter().filter(|detector| detector.applies_to(kind)) {
-            match (detector.measure)(&pair) {
-                Ok(measure) => report.measures.push(Measured {
-                    detector: detector.name,
-                    measure,
-                    verdict: Verdict { drifted: false, rule: detector.customary },
-                }),
-                Err(Error::Undefined(_)) => {}
-                Err(error) => report.error = Some(error.to_string()),
-            }
+            report.take(detector.name, detector.customary, (detector.measure)(&pair));
         }
         report
+    }
+
+    fn measure_vectors(
+        &self,
+        past: &embedding::Past,
+        now: &Summary,
+        detectors: &[&'static embedding::Detector],
+    ) -> ColumnReport {
+        let mut report = self.blank(embedding::check(past.summary(), now), None);
+        report.kind = Some(Kind::Embedding);
+        if now.vectors() == 0 && !report.findings.is_empty() {
+            return report;
+        }
+        report.embedding = Described::of(past, now);
+        let rows = (past.summary().vectors(), now.vectors());
+        let counts = (past.summary().counts(), now.counts());
+        report.bins = ranges(now.cuts(), &shares(counts, rows));
+        let pair = embedding::Pair { reference: past, current: now };
+        for detector in detectors {
+            report.take(detector.name, detector.custom.customary, (detector.measure)(&pair));
+        }
+        report
+    }
+}
+
+impl Past {
+    /// Counts a window under what the reference froze.
+    fn look_at(&self, arrays: &[ArrayRef], options: &Options) -> Result<Seen, Error> {
+        match self {
+            Past::Values { profile, sorted } => Ok(Seen::Values {
+                profile: profile_of(arrays, profile.edges(), options.sketches)?,
+                sorted: sorted.as_ref().and_then(|_| sorted_values(arrays).ok()),
+            }),
+            Past::Vectors(past) => {
+                let frozen = past.summary().frozen().ok_or(Error::Empty("the reference"))?;
+                let kept = if options.needs_vectors() { embedding::ROWS_LIMIT } else { 0 };
+                let mut summary = Summary::under(frozen, kept);
+                for array in arrays {
+                    summary.update(array.as_ref())?;
+                }
+                Ok(Seen::Vectors(Box::new(summary)))
+            }
+        }
     }
 }
 
@@ -399,7 +523,19 @@ impl ColumnReport {
             findings,
             bins: Vec::new(),
             moments: None,
+            embedding: None,
             error,
+        }
+    }
+
+    fn take(&mut self, detector: &'static str, rule: Rule, measured: Result<Measure, Error>) {
+        match measured {
+            Ok(measure) => {
+                let verdict = Verdict { drifted: false, rule };
+                self.measures.push(Measured { detector, measure, verdict });
+            }
+            Err(Error::Undefined(_)) => {}
+            Err(error) => self.error = Some(error.to_string()),
         }
     }
 }
@@ -413,27 +549,9 @@ fn moments(profile: &Profile) -> Option<(f64, f64)> {
 const SHOWN: usize = 20;
 
 fn bins(past: &Profile, now: &Profile) -> Vec<Bin> {
-    let (n, m) = (past.values().max(1) as f64, now.values().max(1) as f64);
-    let shares: Vec<(f64, f64)> = past
-        .counts()
-        .iter()
-        .zip(now.counts())
-        .map(|(reference, current)| (*reference as f64 / n, *current as f64 / m))
-        .collect();
+    let shares = shares((past.counts(), now.counts()), (past.values(), now.values()));
     match past.edges().as_ref() {
-        Edges::Numeric(cuts) => shares
-            .into_iter()
-            .enumerate()
-            .map(|(place, (reference, current))| {
-                let label = match (place.checked_sub(1).map(|i| cuts[i]), cuts.get(place)) {
-                    (None, None) => "all".to_owned(),
-                    (None, Some(high)) => format!("≤ {}", short(*high)),
-                    (Some(low), Some(high)) => format!("{} – {}", short(low), short(*high)),
-                    (Some(low), None) => format!("> {}", short(low)),
-                };
-                Bin { label, reference, current }
-            })
-            .collect(),
+        Edges::Numeric(cuts) => ranges(cuts, &shares),
         Edges::Categories(names, _) => {
             let shown = names.len().min(SHOWN);
             let mut bins: Vec<Bin> = names
@@ -454,6 +572,26 @@ fn bins(past: &Profile, now: &Profile) -> Vec<Bin> {
             bins
         }
     }
+}
+
+/// Counts of both sides as shares of so many rows.
+fn shares((past, now): (&[u64], &[u64]), rows: (u64, u64)) -> Vec<(f64, f64)> {
+    let (n, m) = (rows.0.max(1) as f64, rows.1.max(1) as f64);
+    past.iter().zip(now).map(|(past, now)| (*past as f64 / n, *now as f64 / m)).collect()
+}
+
+/// Bins between cuts.
+fn ranges(cuts: &[f64], shares: &[(f64, f64)]) -> Vec<Bin> {
+    let bin = |(place, (reference, current)): (usize, &(f64, f64))| {
+        let label = match (place.checked_sub(1).map(|i| cuts[i]), cuts.get(place)) {
+            (None, None) => "all".to_owned(),
+            (None, Some(high)) => format!("≤ {}", short(*high)),
+            (Some(low), Some(high)) => format!("{} – {}", short(low), short(*high)),
+            (Some(low), None) => format!("> {}", short(low)),
+        };
+        Bin { label, reference: *reference, current: *current }
+    };
+    shares.iter().enumerate().map(bin).collect()
 }
 
 /// Four significant digits.

@@ -10,6 +10,7 @@ use crate::Error;
 use crate::column::Kind;
 use crate::documentation;
 use crate::pair::Pair;
+use crate::threshold::Custom;
 
 mod divergence;
 
@@ -131,10 +132,15 @@ impl Detector {
     /// Whether it can compare columns of this kind.
     pub fn applies_to(&self, kind: Kind) -> bool {
         match self.applies {
-            Applies::Any => true,
+            Applies::Any => kind != Kind::Embedding,
             Applies::Numeric => kind == Kind::Numeric,
             Applies::Categorical => kind == Kind::Categorical,
         }
+    }
+
+    /// What it says about alarms.
+    pub fn custom(&self) -> Custom {
+        Custom { customary: self.customary, negligible: self.negligible }
     }
 
     /// The documentation: the comment its file opens with.

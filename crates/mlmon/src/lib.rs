@@ -17,6 +17,7 @@ pub mod column;
 pub mod compare;
 pub mod detector;
 mod documentation;
+pub mod embedding;
 mod error;
 pub mod estimate;
 pub mod experiment;

@@ -28,8 +28,10 @@ pub use together::{Correlation, Multivariate, Together};
 
 use crate::Error;
 use crate::attribution::Importance;
+use crate::column::Kind;
 use crate::compare::{Baseline, Column, Options, Report};
 use crate::detector::{self, Detector};
+use crate::embedding;
 use crate::multivariate;
 use crate::performance::binary::Worth;
 use crate::profile::Binning;
@@ -54,7 +56,8 @@ pub struct Monitor {
     /// The columns to compare; all but the special ones where none are named.
     pub columns: Vec<String>,
     /// Detectors by name, of any kind: two-sample ones (`psi` where none of them is named, `all` for
-    /// all of them), those of several columns, [`CORRELATION`], sequential ones.
+    /// all of them), those of vectors ([`embedding::DEFAULT`] where none of them is named), those of
+    /// several columns, [`CORRELATION`], sequential ones.
     pub detectors: Vec<String>,
     /// Bins of numeric columns.
     pub binning: Binning,
@@ -254,6 +257,8 @@ impl Outcome {
 pub struct Chosen {
     /// Two-sample detectors, column by column.
     pub columns: Vec<&'static Detector>,
+    /// Those of columns of vectors.
+    pub embeddings: Vec<&'static embedding::Detector>,
     /// Detectors of several columns.
     pub together: Vec<&'static str>,
     /// Whether correlations are compared.
@@ -267,13 +272,20 @@ impl Monitor {
     pub fn chosen(&self) -> Result<Chosen, Error> {
         let mut chosen = Chosen {
             columns: Vec::new(),
+            embeddings: Vec::new(),
             together: Vec::new(),
             correlation: false,
             streams: Vec::new(),
         };
         for name in &self.detectors {
+            let of_vectors = embedding::find(name);
+            let known = |one: &&'static embedding::Detector| {
+                chosen.embeddings.iter().all(|known| known.name != one.name)
+            };
+            chosen.embeddings.extend(of_vectors.filter(known));
             if name == "all" {
                 chosen.columns = detector::ALL.to_vec();
+                chosen.embeddings = embedding::ALL.to_vec();
             } else if name == CORRELATION {
                 chosen.correlation = true;
             } else if let Some(found) = detector::find(name) {
@@ -284,7 +296,7 @@ impl Monitor {
                 chosen.together.push(found.name);
             } else if let Some(found) = sequential::ALL.iter().find(|one| one.name == name) {
                 chosen.streams.push(found);
-            } else {
+            } else if of_vectors.is_none() {
                 return Err(Error::Option(format!(
                     "no detector is called {name:?}; see trefoil drift --list"
                 )));
@@ -293,12 +305,17 @@ impl Monitor {
         if chosen.columns.is_empty() {
             chosen.columns.extend(detector::find("psi"));
         }
+        if chosen.embeddings.is_empty() {
+            chosen.embeddings.extend(embedding::find(embedding::DEFAULT));
+        }
         Ok(chosen)
     }
 
     pub(crate) fn options(&self) -> Result<Options, Error> {
+        let chosen = self.chosen()?;
         Ok(Options {
-            detectors: self.chosen()?.columns,
+            detectors: chosen.columns,
+            embeddings: chosen.embeddings,
             binning: self.binning.clone(),
             threshold: self.threshold,
             sketches: true,
@@ -313,6 +330,11 @@ impl Monitor {
         for name in named.into_iter().flatten().chain(scores) {
             if !current.has(name) {
                 return Err(Error::Option(format!("the current data has no column {name:?}")));
+            }
+            if current.kind(name) == Some(Kind::Embedding) {
+                return Err(Error::Option(format!(
+                    "{name:?} holds vectors, which say no such thing"
+                )));
             }
         }
         for name in [&self.by, &self.protected].into_iter().flatten() {
@@ -420,7 +442,7 @@ impl Monitor {
             let chunks = performance::chunks(reference.rows(), longest)
                 .map(|rows| reference.rows_of(&order[rows]).columns(watched));
             let chunks: Vec<Vec<Column>> = chunks.collect();
-            baseline.learn_chunks(chunks.iter().map(Vec::as_slice), deviations);
+            baseline.learn_chunks(&chunks, deviations);
         }
         Ok(baseline)
     }
@@ -435,14 +457,21 @@ impl Monitor {
     ) -> Result<(), Error> {
         let chosen = self.chosen()?;
         let tables = (reference, current);
-        let features = self.features(watched);
+        let vectors = |name: &String| reference.kind(name) == Some(Kind::Embedding);
+        let mut features = self.features(watched);
+        features.retain(|name| !vectors(name));
+        let mut together = chosen.together;
+        if features.is_empty() && watched.iter().any(vectors) {
+            for name in together.drain(..).filter(|name| *name != multivariate::MMD) {
+                outcome.notes.push(format!("{name} is not computed: there are only vectors"));
+            }
+        }
         let alpha = match self.threshold {
             Threshold::Sampled { alpha, .. } => alpha,
             _ => 0.05,
         };
-        if !chosen.together.is_empty() {
-            outcome.multivariate =
-                together::measure(&chosen.together, tables, windows, &features, alpha)?;
+        if !together.is_empty() {
+            outcome.multivariate = together::measure(&together, tables, windows, &features, alpha)?;
         }
         if chosen.correlation {
             outcome.correlations = together::correlations(tables, &features, &self.threshold)?;

@@ -5,7 +5,6 @@
 
 mod codes;
 pub mod domain;
-pub mod embedding;
 pub mod mmd;
 pub mod pca;
 

@@ -73,6 +73,7 @@ impl Profile {
             Kind::Categorical => {
                 self.missing += column::for_each_text(array, |text, n| self.add_text(text, n))?;
             }
+            Kind::Embedding => return Err(Error::Undefined("vectors")),
         }
         Ok(())
     }

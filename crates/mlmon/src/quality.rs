@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::column::{self, Kind};
+use crate::embedding;
 use crate::profile::Profile;
 use crate::report::short;
 use crate::stat::special;
@@ -90,6 +91,17 @@ pub enum Finding {
         /// Now.
         current: String,
     },
+    /// Vectors of another length.
+    Length {
+        /// Rows with such.
+        rows: u64,
+        /// Their share.
+        share: f64,
+        /// The length that the reference's vectors have.
+        expected: usize,
+        /// The length of the first that differs.
+        found: usize,
+    },
     /// The column is gone.
     Gone,
     /// The column is new.
@@ -130,6 +142,10 @@ impl Finding {
                 format!("about {current:.0} distinct values, was {reference:.0}")
             }
             Finding::Type { reference, current } => format!("type {current}, was {reference}"),
+            Finding::Length { rows, share, expected, found } => format!(
+                "{rows} rows ({}) hold vectors of another length than {expected}, such as {found}",
+                percent(*share)
+            ),
             Finding::Gone => "the column is gone".to_owned(),
             Finding::New => "the column is new".to_owned(),
         }
@@ -145,10 +161,13 @@ pub fn check(reference: &Profile, current: &Profile) -> Vec<Finding> {
         }
         return findings;
     }
-    if let Some((reference, current)) = changed(reference, current, Profile::missing) {
+    let share = |count: fn(&Profile) -> u64| {
+        changed((count(reference), reference.rows()), (count(current), current.rows()))
+    };
+    if let Some((reference, current)) = share(Profile::missing) {
         findings.push(Finding::Missing { reference, current });
     }
-    if let Some((reference, current)) = changed(reference, current, Profile::nan) {
+    if let Some((reference, current)) = share(Profile::nan) {
         findings.push(Finding::NotANumber { reference, current });
     }
     let infinite = |profile: &Profile| profile.infinite().iter().sum::<u64>();
@@ -158,19 +177,17 @@ pub fn check(reference: &Profile, current: &Profile) -> Vec<Finding> {
     match reference.edges().kind() {
         Kind::Numeric => numbers(reference, current, &mut findings),
         Kind::Categorical => categories(reference, current, &mut findings),
+        Kind::Embedding => {}
     }
     cardinality(reference, current, &mut findings);
     findings
 }
 
-fn changed(
-    reference: &Profile,
-    current: &Profile,
-    count: fn(&Profile) -> u64,
-) -> Option<(f64, f64)> {
-    let (n, m) = (reference.rows() as f64, current.rows() as f64);
-    let (p, q) = (count(reference) as f64 / n.max(1.0), count(current) as f64 / m.max(1.0));
-    let pooled = (count(reference) + count(current)) as f64 / (n + m);
+/// The shares of so many of so many rows, where they changed surely and by enough.
+pub(crate) fn changed(reference: (u64, u64), current: (u64, u64)) -> Option<(f64, f64)> {
+    let (n, m) = (reference.1 as f64, current.1 as f64);
+    let (p, q) = (reference.0 as f64 / n.max(1.0), current.0 as f64 / m.max(1.0));
+    let pooled = (reference.0 + current.0) as f64 / (n + m);
     let error = (pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m)).sqrt();
     let sure = error > 0.0 && special::normal_two_sided((p - q) / error) < SURE;
     (sure && (p - q).abs() >= SHARE_CHANGE).then_some((p, q))
@@ -314,6 +331,11 @@ fn hash_rows(
         }
         return Ok(());
     }
+    if embedding::is_embedding(array.data_type()) {
+        return embedding::for_each_vector(array.as_ref(), |vector| {
+            add(vector.map(bytes_of));
+        });
+    }
     let texts = arrow_cast::cast(array, &arrow_schema::DataType::Utf8)
         .map_err(|_| Error::Type(array.data_type().to_string()))?;
     for text in arrow_array::cast::AsArray::as_string::<i32>(&texts) {
@@ -322,12 +344,18 @@ fn hash_rows(
     Ok(())
 }
 
+/// Numbers as they lie in memory.
+fn bytes_of(numbers: &[f64]) -> &[u8] {
+    arrow_buffer::ToByteSlice::to_byte_slice(numbers)
+}
+
 /// Whether a column of this type can be compared with edges of that kind.
 pub(crate) fn type_change(kind: Kind, data_type: &arrow_schema::DataType) -> Option<Finding> {
     let now = column::kind_of(data_type).ok()?;
     let name = |kind| match kind {
         Kind::Numeric => "numbers".to_owned(),
         Kind::Categorical => "names".to_owned(),
+        Kind::Embedding => "vectors".to_owned(),
     };
     (now != kind).then(|| Finding::Type { reference: name(kind), current: name(now) })
 }

@@ -6,6 +6,7 @@ pub mod special;
 
 pub mod kolmogorov;
 pub mod null;
+pub mod quadratic;
 
 pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64

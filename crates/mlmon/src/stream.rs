@@ -6,7 +6,9 @@
 //! [`SAMPLE_ROWS`] rows of each side, drawn evenly and always the same for the same rows: the edges
 //! themselves, rank tests and distances of distribution functions (their p-values are those of the
 //! sample's size, so they stay true), and everything that looks at several columns at once. A table
-//! of no more rows than that is its own sample, and its outcome is that of [`Monitor::run`].
+//! of no more rows than that is its own sample, and its outcome is that of [`Monitor::run`]. Of columns
+//! of vectors the means, variances and distances from the centroid are of every row; what needs their
+//! values sees [`embedding::ROWS_LIMIT`] of them, as in memory (of a window 1,000, of a segment 500).
 //!
 //! Segments are compared between the edges of the whole reference. Windows of so many rows follow
 //! the order of the files. Duplicate rows are not looked for. The columns of performance are kept
@@ -17,7 +19,7 @@ mod sample;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow_array::{Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
 use hashbrown::HashMap;
 use rayon::prelude::*;
@@ -26,7 +28,8 @@ pub use sample::{SAMPLE_ROWS, Sample};
 
 use crate::Error;
 use crate::column::{self, Kind};
-use crate::compare::{Baseline, Counted, Options, Report};
+use crate::compare::{Baseline, Counted, Options, Report, Seen};
+use crate::embedding::{self, Frozen, Summary};
 use crate::monitor::{Every, Monitor, Outcome, Part, Table, Trial, Variant, WINDOWS_LIMIT, trial};
 use crate::profile::{Edges, Profile};
 use crate::stat::order;
@@ -34,6 +37,10 @@ use crate::threshold::Threshold;
 
 /// Rows of a window that rank tests look at.
 pub const WINDOW_SAMPLE_ROWS: usize = 2_000;
+/// Vectors of a window that are kept where a detector needs them.
+const WINDOW_VECTORS: usize = 1_000;
+/// Vectors of a segment that are kept: of the reference for the directions in which they vary.
+const SEGMENT_VECTORS: usize = 500;
 /// Segments counted; further ones are left out.
 pub const SEGMENTS_COUNTED: usize = 1_000;
 /// Counters of all windows and segments together, eight bytes each.
@@ -257,8 +264,98 @@ fn head(rows: &dyn Rows) -> Result<Table, Error> {
 
 /// What the first pass over the reference finds out.
 struct Learned {
-    columns: Vec<(String, Result<Arc<Edges>, Error>)>,
+    columns: Vec<(String, Result<Under, Error>)>,
     sample: Sample,
+    /// Whether a detector needs the vectors of windows and segments.
+    needs_vectors: bool,
+}
+
+/// What the reference froze of a column, to count under.
+#[derive(Clone)]
+enum Under {
+    Edges(Arc<Edges>),
+    Frozen(Arc<Frozen>),
+}
+
+impl Under {
+    fn seen(&self, sketches: bool, vectors: usize) -> Seen {
+        match self {
+            Under::Edges(edges) => {
+                let profile = Profile::new(Arc::clone(edges));
+                let profile = if sketches { profile.with_sketches() } else { profile };
+                Seen::Values { profile, sorted: None }
+            }
+            Under::Frozen(frozen) => Seen::Vectors(Box::new(Summary::under(frozen, vectors))),
+        }
+    }
+
+    /// Counters and numbers that it keeps.
+    fn counters(&self, vectors: usize) -> usize {
+        match self {
+            Under::Edges(edges) => edges.bins(),
+            Under::Frozen(frozen) => {
+                frozen.width() * (4 + embedding::rows_kept(frozen.width(), vectors))
+            }
+        }
+    }
+}
+
+/// What the first pass has to know of a column beside a sample.
+enum Looking {
+    Numbers,
+    Names(Names),
+    Vectors(Option<Box<Summary>>),
+}
+
+impl Looking {
+    fn at(schema: &SchemaRef, name: &str) -> Looking {
+        let kind = schema.field_with_name(name).ok();
+        match kind.and_then(|field| column::kind_of(field.data_type()).ok()) {
+            Some(Kind::Categorical) => Looking::Names(Names::default()),
+            Some(Kind::Embedding) => Looking::Vectors(None),
+            _ => Looking::Numbers,
+        }
+    }
+
+    fn take(&mut self, array: &ArrayRef) -> Result<(), Error> {
+        match self {
+            Looking::Numbers => Ok(()),
+            Looking::Names(names) => names.take(array.as_ref()),
+            Looking::Vectors(Some(summary)) => summary.update(array.as_ref()),
+            Looking::Vectors(nothing) => {
+                // Vectors are as long as most of the first ones.
+                let Ok(width) = embedding::usual_width(std::slice::from_ref(array)) else {
+                    return Ok(());
+                };
+                let mut summary = Summary::new(width, embedding::ROWS_LIMIT);
+                summary.update(array.as_ref())?;
+                *nothing = Some(Box::new(summary));
+                Ok(())
+            }
+        }
+    }
+
+    fn under(self, arrays: &[ArrayRef], options: &Options) -> Result<Under, Error> {
+        match self {
+            Looking::Numbers => Ok(Under::Edges(Arc::new(Edges::fit(arrays, &options.binning)?))),
+            Looking::Names(names) => Ok(Under::Edges(Arc::new(names.edges()?))),
+            Looking::Vectors(None) => Err(Error::Type("lists of no usual length".to_owned())),
+            Looking::Vectors(Some(summary)) => Ok(Under::Frozen(Arc::new(summary.freeze()))),
+        }
+    }
+}
+
+/// Adds the columns that are no vectors: those are kept by their own summaries.
+fn take_plain(sample: &mut Sample, batch: &RecordBatch) -> Result<(), Error> {
+    let plain = |place: &usize| !embedding::is_embedding(batch.column(*place).data_type());
+    let places: Vec<usize> = (0..batch.num_columns()).filter(plain).collect();
+    if places.len() == batch.num_columns() {
+        return sample.take(batch);
+    }
+    if places.is_empty() {
+        return Ok(());
+    }
+    sample.take(&batch.project(&places).map_err(|error| Error::Mismatch(error.to_string()))?)
 }
 
 impl Learned {
@@ -273,31 +370,22 @@ impl Learned {
         let mut read = monitor.present(&schema, watched, &[&monitor.time, &monitor.target]);
         monitor.add_features(&schema, &mut read);
         let mut sample = Sample::new(SAMPLE_ROWS);
-        let mut names: Vec<Option<Names>> = known
-            .iter()
-            .map(|name| {
-                let field = schema.field_with_name(name).ok()?;
-                let kind = column::kind_of(field.data_type()).ok()?;
-                (kind == Kind::Categorical).then(Names::default)
-            })
-            .collect();
+        let mut looking: Vec<Looking> =
+            known.iter().map(|name| Looking::at(&schema, name)).collect();
         reference.each(&read, &mut |batch| {
-            sample.take(batch)?;
-            names.par_iter_mut().zip(batch.columns()).try_for_each(|(names, array)| match names {
-                Some(names) => names.take(array.as_ref()),
-                None => Ok(()),
-            })
+            take_plain(&mut sample, batch)?;
+            let columns = looking.par_iter_mut().zip(batch.columns());
+            columns.try_for_each(|(looking, array)| looking.take(array))
         })?;
         sample.settle()?;
-        let edges = |(place, names): (usize, Option<Names>)| match names {
-            Some(names) => names.edges(),
-            None => Edges::fit(&sample.arrays(place), &options.binning),
+        let under = |(looking, name): (Looking, &String)| {
+            let arrays: Vec<ArrayRef> = sample.column(name).into_iter().collect();
+            looking.under(&arrays, options)
         };
-        let edges: Vec<Result<Edges, Error>> =
-            names.into_par_iter().enumerate().map(edges).collect();
-        let columns =
-            known.into_iter().zip(edges).map(|(name, e)| (name, e.map(Arc::new))).collect();
-        Ok(Learned { columns, sample })
+        let under: Vec<Result<Under, Error>> =
+            looking.into_par_iter().zip(&known).map(under).collect();
+        let columns = known.into_iter().zip(under).collect();
+        Ok(Learned { columns, sample, needs_vectors: options.needs_vectors() })
     }
 }
 
@@ -327,37 +415,33 @@ impl Names {
     }
 }
 
-/// Profiles of some rows, column by column, and a few of the values.
+/// What was counted of some rows, column by column, and a few of the values.
 struct Group {
     rows: u64,
-    profiles: Vec<Option<Result<Profile, Error>>>,
+    seen: Vec<Option<Result<Seen, Error>>>,
     sample: Option<Sample>,
 }
 
 impl Group {
-    fn new(past: &Learned, sketches: bool, sample: Option<usize>) -> Group {
-        let profile = |(_, edges): &(String, Result<Arc<Edges>, Error>)| {
-            let edges = match edges {
-                Ok(edges) => edges,
-                Err(error) => return Some(Err(error.clone())),
-            };
-            let profile = Profile::new(Arc::clone(edges));
-            Some(Ok(if sketches { profile.with_sketches() } else { profile }))
+    fn new(past: &Learned, sketches: bool, sample: Option<usize>, vectors: usize) -> Group {
+        let seen = |(_, under): &(String, Result<Under, Error>)| {
+            Some(under.as_ref().map(|under| under.seen(sketches, vectors)).map_err(Error::clone))
         };
-        let profiles = past.columns.iter().map(profile).collect();
-        Group { rows: 0, profiles, sample: sample.map(Sample::new) }
+        let seen = past.columns.iter().map(seen).collect();
+        Group { rows: 0, seen, sample: sample.map(Sample::new) }
     }
 
     fn take(&mut self, batch: &RecordBatch, places: &[Option<usize>]) -> Result<(), Error> {
         self.rows += batch.num_rows() as u64;
-        self.profiles.par_iter_mut().zip(places).for_each(|(slot, place)| {
+        self.seen.par_iter_mut().zip(places).for_each(|(slot, place)| {
             let Some(place) = place else {
                 *slot = None;
                 return;
             };
             let array = batch.column(*place);
             let failed = match slot {
-                Some(Ok(profile)) => profile.update(array.as_ref()).err(),
+                Some(Ok(Seen::Values { profile, .. })) => profile.update(array.as_ref()).err(),
+                Some(Ok(Seen::Vectors(summary))) => summary.update(array.as_ref()).err(),
                 _ => None,
             };
             if let Some(error) = failed {
@@ -365,7 +449,7 @@ impl Group {
             }
         });
         match &mut self.sample {
-            Some(sample) => sample.take(batch),
+            Some(sample) => take_plain(sample, batch),
             None => Ok(()),
         }
     }
@@ -393,12 +477,14 @@ impl<'a> Counting<'a> {
         by_segment: bool,
         window: Option<(Option<Every>, bool)>,
     ) -> Counting<'a> {
+        let kept = past.needs_vectors || window.is_none();
+        let whole = if kept { embedding::ROWS_LIMIT } else { 0 };
         Counting {
             past,
             sketches,
             by_segment,
             window,
-            whole: Group::new(past, sketches, None),
+            whole: Group::new(past, sketches, None, whole),
             windows: BTreeMap::new(),
             segments: BTreeMap::new(),
             counters: 0,
@@ -468,12 +554,13 @@ impl<'a> Counting<'a> {
         values: bool,
         places: &[Option<usize>],
     ) -> Result<(), Error> {
+        let vectors = if self.past.needs_vectors { WINDOW_VECTORS } else { 0 };
         for (start, name, rows) in parts {
             let batch = table.rows_of(&rows).batch()?;
             if !self.windows.contains_key(&start) {
-                self.reserve(self.windows.len() + 1 > WINDOWS_LIMIT)?;
+                self.reserve(self.windows.len() + 1 > WINDOWS_LIMIT, vectors)?;
                 let sample = values.then_some(WINDOW_SAMPLE_ROWS);
-                let group = Group::new(self.past, self.sketches, sample);
+                let group = Group::new(self.past, self.sketches, sample, vectors);
                 self.windows.insert(start, (name, group));
             }
             if let Some((_, group)) = self.windows.get_mut(&start) {
@@ -489,13 +576,15 @@ impl<'a> Counting<'a> {
         by: &str,
         places: &[Option<usize>],
     ) -> Result<(), Error> {
+        let kept = self.past.needs_vectors || self.window.is_none();
+        let vectors = if kept { SEGMENT_VECTORS } else { 0 };
         for (name, rows) in table.by_value(by)? {
             if !self.segments.contains_key(&name) {
                 if self.segments.len() >= SEGMENTS_COUNTED {
                     continue;
                 }
-                self.reserve(false)?;
-                let group = Group::new(self.past, self.sketches, None);
+                self.reserve(false, vectors)?;
+                let group = Group::new(self.past, self.sketches, None, vectors);
                 self.segments.insert(name.clone(), group);
             }
             let batch = table.rows_of(&rows).batch()?;
@@ -507,13 +596,15 @@ impl<'a> Counting<'a> {
     }
 
     /// Room for the counters of one more window or segment.
-    fn reserve(&mut self, too_many: bool) -> Result<(), Error> {
-        let bins = |edges: &Result<Arc<Edges>, Error>| edges.as_ref().map_or(0, |e| e.bins());
-        self.counters += self.past.columns.iter().map(|(_, edges)| bins(edges)).sum::<usize>();
+    fn reserve(&mut self, too_many: bool, vectors: usize) -> Result<(), Error> {
+        let counters = |under: &Under| under.counters(vectors);
+        let columns = self.past.columns.iter();
+        self.counters +=
+            columns.map(|(_, under)| under.as_ref().map_or(0, counters)).sum::<usize>();
         if too_many || self.counters > COUNTERS_LIMIT {
             return Err(Error::Option(format!(
-                "more than {WINDOWS_LIMIT} windows, or {COUNTERS_LIMIT} bins in all windows and \
-                 segments together; name fewer columns or take longer windows"
+                "more than {WINDOWS_LIMIT} windows, or {COUNTERS_LIMIT} bins and numbers kept in all \
+                 windows and segments together; name fewer columns or take longer windows"
             )));
         }
         Ok(())
@@ -522,24 +613,16 @@ impl<'a> Counting<'a> {
     /// Everything that was read.
     fn counted(&self, sample: &Sample) -> Result<Vec<Counted>, Error> {
         let mut counted = self.counted_of(&self.whole);
-        counted.par_iter_mut().try_for_each(|one| {
-            one.sorted = sorted(sample, &one.name)?;
-            Ok(())
-        })?;
+        counted.par_iter_mut().try_for_each(|one| keep_sorted(one, sample))?;
         Ok(counted)
     }
 
     fn counted_of(&self, group: &Group) -> Vec<Counted> {
-        let columns = self.past.columns.iter().zip(&group.profiles).zip(&self.types);
-        let counted = columns.filter_map(|(((name, _), profile), data_type)| {
-            // A column that is absent has no profile; the comparison says that it is gone.
-            let profile = profile.clone()?;
-            Some(Counted {
-                name: name.clone(),
-                profile,
-                sorted: None,
-                data_type: data_type.clone(),
-            })
+        let columns = self.past.columns.iter().zip(&group.seen).zip(&self.types);
+        let counted = columns.filter_map(|(((name, _), seen), data_type)| {
+            // A column that is absent was not seen; the comparison says that it is gone.
+            let seen = seen.clone()?;
+            Some(Counted { name: name.clone(), seen, data_type: data_type.clone() })
         });
         counted.collect()
     }
@@ -551,9 +634,7 @@ impl<'a> Counting<'a> {
             let mut counted = self.counted_of(&group);
             if let Some(mut sample) = sample {
                 sample.settle()?;
-                for one in &mut counted {
-                    one.sorted = sorted(&sample, &one.name)?;
-                }
+                counted.iter_mut().try_for_each(|one| keep_sorted(one, &sample))?;
             }
             parts.push(Part::of(name, baseline.compare_counted(&counted)));
         }
@@ -561,15 +642,17 @@ impl<'a> Counting<'a> {
     }
 }
 
-fn sorted(sample: &Sample, name: &str) -> Result<Option<Vec<f64>>, Error> {
-    let Some(array) = sample.column(name) else { return Ok(None) };
-    if column::kind_of(array.data_type()) != Ok(Kind::Numeric) {
-        return Ok(None);
+/// The finite values that are in the sample, of numbers.
+fn keep_sorted(counted: &mut Counted, sample: &Sample) -> Result<(), Error> {
+    let Ok(Seen::Values { sorted, .. }) = &mut counted.seen else { return Ok(()) };
+    let Some(array) = sample.column(&counted.name) else { return Ok(()) };
+    if column::kind_of(array.data_type()) == Ok(Kind::Numeric) {
+        let (mut values, _) = column::collect_numbers(&[array])?;
+        values.retain(|value| value.is_finite());
+        order::sort(&mut values);
+        *sorted = Some(values);
     }
-    let (mut values, _) = column::collect_numbers(&[array])?;
-    values.retain(|value| value.is_finite());
-    order::sort(&mut values);
-    Ok(Some(values))
+    Ok(())
 }
 
 #[cfg(test)]

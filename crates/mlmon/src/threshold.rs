@@ -9,7 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::detector::{Detector, Measure, Rule};
+use crate::detector::{Measure, Rule};
 use crate::stat;
 
 /// How alerts are decided.
@@ -64,12 +64,21 @@ pub struct Verdict {
     pub rule: Rule,
 }
 
+/// What a detector itself says about alarms.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Custom {
+    /// The rule that other tools alarm by.
+    pub customary: Rule,
+    /// An effect below this is too small to matter, however sure it is.
+    pub negligible: f64,
+}
+
 /// Decides about all measures of one window together.
-pub fn judge(measures: &[(&Detector, Measure)], threshold: &Threshold) -> Vec<Verdict> {
+pub fn judge(measures: &[(Custom, Measure)], threshold: &Threshold) -> Vec<Verdict> {
     match threshold {
         // Chunks are known to the baseline, which holds measures against them itself.
         Threshold::Customary | Threshold::Chunks { .. } => {
-            measures.iter().map(|(detector, measure)| hold(detector.customary, measure)).collect()
+            measures.iter().map(|(custom, measure)| hold(custom.customary, measure)).collect()
         }
         Threshold::Fixed(rule) => {
             measures.iter().map(|(_, measure)| hold(*rule, measure)).collect()
@@ -78,9 +87,9 @@ pub fn judge(measures: &[(&Detector, Measure)], threshold: &Threshold) -> Vec<Ve
             let probabilities: Vec<f64> =
                 measures.iter().map(|(_, measure)| measure.probability).collect();
             let levels = levels(&probabilities, *alpha, *correction);
-            let verdict = |((detector, measure), level): (&(&Detector, Measure), f64)| {
+            let verdict = |((custom, measure), level): (&(Custom, Measure), f64)| {
                 let rule = Rule::ProbabilityBelow(level);
-                let matters = measure.effect >= detector.negligible;
+                let matters = measure.effect >= custom.negligible;
                 Verdict { drifted: hold(rule, measure).drifted && matters, rule }
             };
             measures.iter().zip(levels).map(verdict).collect()

@@ -382,7 +382,43 @@ def attribution():
     write("attribution.json", out)
 
 
-SECTIONS = {"univariate": univariate, "performance": performance, "nannyml": nannyml_sets, "sequential": sequential, "attribution": attribution}
+def embeddings():
+    """Evidently's methods for embeddings; of at most 1,000 rows, from which it draws none."""
+    from evidently.legacy.metrics.data_drift import embedding_drift_methods as m
+
+    rng = np.random.default_rng(21)
+
+    def cloud(rows, width, moved=0.0, wider=1.0):
+        centre = 0.3 + 0.1 * (np.arange(width) % 5)
+        return centre + moved + wider * rng.normal(size=(rows, width)) * (1 + (np.arange(width) % 3))
+
+    pairs = {
+        "same": (cloud(120, 8), cloud(90, 8)),
+        "moved": (cloud(100, 12), cloud(101, 12, moved=0.6)),
+        "wider": (cloud(80, 5), cloud(60, 5, wider=2.0)),
+        "long": (cloud(30, 64), cloud(25, 64, moved=0.3)),
+        "some": (cloud(500, 6), cloud(500, 6, moved=np.array([0.0, 0.9, 0.0, 0.0, 0.0, 0.9]))),
+    }
+    cases = []
+    for name, (reference, current) in pairs.items():
+        reference, current = reference.round(3), current.round(3)
+        call = lambda method: method(pd.DataFrame(current), pd.DataFrame(reference))
+        methods = {
+            "centroid_euclidean": m.distance(),
+            "centroid_cosine": m.distance(dist="cosine"),
+            "drifted_components": m.ratio(),
+            "mmd": m.mmd(),
+        }
+        found = {name: call(method) for name, method in methods.items()}
+        cases.append({
+            "name": name, "reference": reference.tolist(), "current": current.tolist(),
+            "evidently": {name: finite(one[0]) for name, one in found.items()},
+            "alarms": {name: bool(one[1]) for name, one in found.items()},
+        })
+    write("embeddings.json", {"cases": cases})
+
+
+SECTIONS = {"univariate": univariate, "embeddings": embeddings, "performance": performance, "nannyml": nannyml_sets, "sequential": sequential, "attribution": attribution}
 
 if __name__ == "__main__":
     for section in sys.argv[1:] or SECTIONS:

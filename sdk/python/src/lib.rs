@@ -257,7 +257,11 @@ fn catalogue() -> Vec<(&'static str, &'static str, &'static str, String, bool)> 
     let entries = families.flat_map(|family| {
         let detector = mlmon::catalogue::are_detectors(family.title);
         family.entries.into_iter().map(move |entry| {
-            let kind = if family.title == "column by column" { "column" } else { family.title };
+            let kind = match family.title {
+                "column by column" => "column",
+                "embeddings" => "embedding",
+                other => other,
+            };
             (entry.name, entry.title, kind, entry.documentation, detector)
         })
     });

@@ -26,6 +26,7 @@ fn measure(pair: &Pair<'_>) -> Result<Measure, Error> {
     let counts = match pair.kind {
         Kind::Categorical => pair.counts_by_name()?,
         Kind::Numeric => numeric_counts(pair)?,
+        Kind::Embedding => return Err(Error::Undefined("vectors")),
     };
     let square = square(&counts.reference, &counts.current);
     let probability = divergence::probability(&counts, square, 8.0, self::square);

@@ -31,7 +31,7 @@ impl Columns {
             profile.update(array.as_ref()).unwrap();
             let mut values = match edges.kind() {
                 Kind::Numeric => crate::column::collect_numbers(&[Arc::clone(array)]).unwrap().0,
-                Kind::Categorical => Vec::new(),
+                _ => Vec::new(),
             };
             values.retain(|value| value.is_finite());
             order::sort(&mut values);

@@ -12,12 +12,13 @@ use stdx::calendar::Date;
 use crate::Error;
 use crate::column::{self, Kind};
 use crate::compare::Column;
+use crate::embedding;
 use crate::quality;
 
-/// A table with each column in one piece.
+/// A table with each column in one piece, but for vectors: they are large, and stay as they came.
 #[derive(Debug, Clone)]
 pub struct Table {
-    columns: Vec<(String, ArrayRef)>,
+    columns: Vec<(String, Vec<ArrayRef>)>,
     rows: usize,
 }
 
@@ -29,12 +30,17 @@ impl Table {
         for (place, field) in first.schema().fields().iter().enumerate() {
             let parts: Vec<&dyn Array> =
                 batches.iter().map(|batch| batch.column(place).as_ref()).collect();
+            if batches.len() > 1 && embedding::is_embedding(field.data_type()) {
+                let parts = batches.iter().map(|batch| Arc::clone(batch.column(place)));
+                columns.push((field.name().clone(), parts.collect()));
+                continue;
+            }
             let whole = match batches {
                 [only] => Arc::clone(only.column(place)),
                 _ => arrow_select::concat::concat(&parts)
                     .map_err(|error| Error::Mismatch(error.to_string()))?,
             };
-            columns.push((field.name().clone(), whole));
+            columns.push((field.name().clone(), vec![whole]));
         }
         Ok(Table { columns, rows: batches.iter().map(RecordBatch::num_rows).sum() })
     }
@@ -44,11 +50,19 @@ impl Table {
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.get(name).is_some()
+        self.parts(name).is_some()
     }
 
+    fn parts(&self, name: &str) -> Option<&[ArrayRef]> {
+        self.columns.iter().find(|(known, _)| known == name).map(|(_, parts)| parts.as_slice())
+    }
+
+    /// The column of this name; nothing where it holds vectors in several parts.
     pub(crate) fn get(&self, name: &str) -> Option<&ArrayRef> {
-        self.columns.iter().find(|(known, _)| known == name).map(|(_, array)| array)
+        match self.parts(name)? {
+            [only] => Some(only),
+            _ => None,
+        }
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -80,10 +94,8 @@ impl Table {
     }
 
     pub(crate) fn columns(&self, names: &[String]) -> Vec<Column> {
-        let column = |name: &String| {
-            let array = Arc::clone(self.get(name)?);
-            Some(Column { name: name.clone(), arrays: vec![array] })
-        };
+        let column =
+            |name: &String| Some(Column { name: name.clone(), arrays: self.parts(name)?.to_vec() });
         names.iter().filter_map(column).collect()
     }
 
@@ -92,14 +104,16 @@ impl Table {
         let consecutive = rows.windows(2).all(|pair| pair[1] == pair[0] + 1);
         let start = rows.first().map_or(0, |row| *row as usize);
         let indices = UInt32Array::from_iter_values(rows.iter().copied());
-        let part = |array: &ArrayRef| {
-            if consecutive {
-                return array.slice(start, rows.len());
+        let part = |parts: &Vec<ArrayRef>| match parts.as_slice() {
+            [only] if !consecutive => {
+                let taken = arrow_select::take::take(only, &indices, None);
+                vec![taken.unwrap_or_else(|_| only.slice(0, 0))]
             }
-            arrow_select::take::take(array, &indices, None).unwrap_or_else(|_| array.slice(0, 0))
+            parts if consecutive => slices(parts, start, rows.len()),
+            parts => scattered(parts, rows),
         };
         let columns =
-            self.columns.iter().map(|(name, array)| (name.clone(), part(array))).collect();
+            self.columns.iter().map(|(name, parts)| (name.clone(), part(parts))).collect();
         Table { columns, rows: rows.len() }
     }
 
@@ -190,14 +204,19 @@ impl Table {
 
     /// The columns as a batch.
     pub(crate) fn batch(&self) -> Result<RecordBatch, Error> {
-        let fields: Vec<arrow_schema::Field> = self
-            .columns
-            .iter()
-            .map(|(name, array)| {
-                arrow_schema::Field::new(name.clone(), array.data_type().clone(), true)
-            })
-            .collect();
-        let arrays = self.columns.iter().map(|(_, array)| Arc::clone(array)).collect();
+        let (mut fields, mut arrays) = (Vec::new(), Vec::new());
+        for (name, parts) in &self.columns {
+            let whole = match parts.as_slice() {
+                [only] => Arc::clone(only),
+                parts => {
+                    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+                    arrow_select::concat::concat(&parts)
+                        .map_err(|error| Error::Mismatch(error.to_string()))?
+                }
+            };
+            fields.push(arrow_schema::Field::new(name.clone(), whole.data_type().clone(), true));
+            arrays.push(whole);
+        }
         let schema = Arc::new(arrow_schema::Schema::new(fields));
         RecordBatch::try_new(schema, arrays).map_err(|error| Error::Mismatch(error.to_string()))
     }
@@ -222,13 +241,48 @@ impl Table {
 
     pub(crate) fn duplicates(&self) -> u64 {
         let columns: Vec<Vec<ArrayRef>> =
-            self.columns.iter().map(|(_, array)| vec![Arc::clone(array)]).collect();
+            self.columns.iter().map(|(_, parts)| parts.clone()).collect();
         quality::duplicate_rows(&columns).unwrap_or(0)
     }
 
     pub(crate) fn kind(&self, name: &str) -> Option<Kind> {
-        column::kind_of(self.get(name)?.data_type()).ok()
+        column::kind_of(self.parts(name)?.first()?.data_type()).ok()
     }
+}
+
+/// Rows of a column in parts, as parts of it.
+fn slices(parts: &[ArrayRef], start: usize, rows: usize) -> Vec<ArrayRef> {
+    let (mut before, end) = (0, start + rows);
+    let mut slices = Vec::new();
+    for part in parts {
+        let from = start.clamp(before, before + part.len()) - before;
+        let to = end.clamp(before, before + part.len()) - before;
+        if from < to || parts.len() == 1 {
+            slices.push(part.slice(from, to - from));
+        }
+        before += part.len();
+    }
+    match (slices.is_empty(), parts.first()) {
+        (true, Some(first)) => vec![first.slice(0, 0)],
+        _ => slices,
+    }
+}
+
+/// Any rows of a column in parts, put together.
+fn scattered(parts: &[ArrayRef], rows: &[u32]) -> Vec<ArrayRef> {
+    let mut ends: Vec<usize> = Vec::new();
+    for part in parts {
+        ends.push(ends.last().copied().unwrap_or(0) + part.len());
+    }
+    let place = |row: &u32| {
+        let row = *row as usize;
+        let part = ends.partition_point(|end| *end <= row);
+        (part, row - part.checked_sub(1).map_or(0, |before| ends[before]))
+    };
+    let places: Vec<(usize, usize)> = rows.iter().map(place).collect();
+    let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+    let whole = arrow_select::interleave::interleave(&parts, &places);
+    whole.map(|whole| vec![whole]).unwrap_or_default()
 }
 
 /// A time column as microseconds since 1970.

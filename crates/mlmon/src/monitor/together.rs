@@ -217,6 +217,7 @@ fn vectors(reference: &Table, table: &Table, columns: &[String]) -> Result<Vec<V
         let (Some(before), Some(now)) = (reference.get(name), table.get(name)) else { continue };
         let Ok(kind) = column::kind_of(before.data_type()) else { continue };
         vectors.push(match kind {
+            Kind::Embedding => continue,
             Kind::Numeric => column::dense_numbers(&[std::sync::Arc::clone(now)])?,
             Kind::Categorical => {
                 let texts = |array| {

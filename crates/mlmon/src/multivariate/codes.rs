@@ -23,6 +23,7 @@ impl Codes {
         let known = reference.filter_map(|(name, array)| {
             let edges = match column::kind_of(array.data_type()).ok()? {
                 Kind::Numeric => None,
+                Kind::Embedding => return None,
                 Kind::Categorical => {
                     Some(Edges::fit(&[Arc::clone(array)], &Binning::default()).ok()?)
                 }

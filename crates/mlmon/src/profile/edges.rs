@@ -58,6 +58,7 @@ impl Edges {
         let first = reference.first().ok_or(Error::Empty("the reference"))?;
         match column::kind_of(first.data_type())? {
             Kind::Categorical => Edges::fit_categories(reference),
+            Kind::Embedding => Err(Error::Undefined("vectors")),
             Kind::Numeric => {
                 let mut owned = Vec::new();
                 let mut blocks: Vec<&[f64]> = Vec::new();

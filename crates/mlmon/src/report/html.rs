@@ -10,7 +10,7 @@ use super::chart::{escape, heatmap, metric};
 use super::words;
 use super::{counted, short};
 use crate::monitor::{MetricSeries, Outcome, Part, Performance, Task};
-use crate::{detector, multivariate, sequential};
+use crate::{detector, embedding, multivariate, sequential};
 
 /// The page.
 pub fn page(outcome: &Outcome) -> String {
@@ -215,14 +215,17 @@ fn glossary(html: &mut String, outcome: &Outcome) {
     );
     let mut used: Vec<(&str, String)> = Vec::new();
     for one in outcome.overall.columns.iter().flat_map(|column| &column.measures) {
-        if let Some(found) = detector::find(one.detector)
-            && used.iter().all(|(title, _)| *title != found.title)
-        {
-            used.push((found.title, found.documentation()));
+        let title = words::detector(one.detector);
+        if used.iter().all(|(known, _)| *known != title) {
+            let of_values = detector::find(one.detector).map(detector::Detector::documentation);
+            let of_vectors =
+                || embedding::find(one.detector).map(embedding::Detector::documentation);
+            used.extend(of_values.or_else(of_vectors).map(|text| (title, text)));
         }
     }
     for one in &outcome.multivariate {
-        if let Some(found) = multivariate::ALL.iter().find(|known| known.name == one.detector) {
+        let known = multivariate::ALL.iter().find(|known| known.name == one.detector);
+        if let Some(found) = known.filter(|found| used.iter().all(|(t, _)| *t != found.title())) {
             used.push((found.title(), found.documentation()));
         }
     }

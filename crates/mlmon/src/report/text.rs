@@ -47,6 +47,9 @@ pub fn table(outcome: &Outcome, colour: bool) -> String {
         };
         let heard = heard(outcome, &column.name);
         line(&mut out, format!("  {state}{}{heard}", row(column)).trim_end());
+        if let Some(described) = &column.embedding {
+            line(&mut out, &format!("          {}", paint(&words::cloud(described), "2")));
+        }
         for finding in &column.findings {
             line(&mut out, &format!("          {}", paint(&finding.sentence(), "33")));
         }

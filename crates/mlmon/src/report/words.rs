@@ -7,6 +7,8 @@ pub(super) mod experiment;
 use super::{counted, short};
 use crate::column::Kind;
 use crate::compare::{Bin, ColumnReport};
+use crate::detector;
+use crate::embedding::{self, Described};
 use crate::monitor::{MetricSeries, Outcome, Part};
 use crate::multivariate;
 
@@ -159,14 +161,50 @@ pub(super) fn column(column: &ColumnReport, outcome: &Outcome) -> Vec<String> {
             attribution::place(feature)
         ));
     }
+    told.extend(column.embedding.as_ref().map(vectors));
     if column.drifted {
-        told.extend(moved(&column.bins, column.kind));
+        told.extend(moved(&column.bins, column.kind).filter(|_| column.embedding.is_none()));
         let here = |part: &Part| {
             part.report.columns.iter().any(|other| other.name == column.name && other.drifted)
         };
         told.extend(since(&outcome.windows, here, "drift here"));
     }
     told
+}
+
+/// What vectors are like and where they went.
+fn vectors(described: &Described) -> String {
+    let [past, now] = described.distances;
+    let typical = if past.0 > 0.0 { described.moved / past.0 * 100.0 } else { 0.0 };
+    format!(
+        "vectors of {} numbers; rows lie {} ± {} from the reference's centroid, now {} ± {}; the \
+         centroid itself moved by {} ({typical:.1} % of the former)",
+        counted(described.width as u64),
+        short(past.0),
+        short(past.1),
+        short(now.0),
+        short(now.1),
+        short(described.moved),
+    )
+}
+
+/// The same in a line of the terminal, with what the small drawings beside it are of.
+pub(super) fn cloud(described: &Described) -> String {
+    let [past, now] = described.distances;
+    let (width, before, after) = (described.width as u64, short(past.0), short(now.0));
+    let first = described.components.first().map_or(String::new(), |one| {
+        format!("; most moved: component {} ({:+.2} deviations)", one.place, one.shift)
+    });
+    format!(
+        "{} numbers a row, distance from the reference's centroid {before} → {after}{first}",
+        counted(width)
+    )
+}
+
+/// A detector's name for people.
+pub(super) fn detector(name: &'static str) -> &'static str {
+    let of_values = detector::find(name).map(|found| found.title);
+    of_values.or_else(|| embedding::find(name).map(|found| found.title)).unwrap_or(name)
 }
 
 /// Where rows went and where from, in points of a hundred.

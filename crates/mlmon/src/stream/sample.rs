@@ -97,10 +97,6 @@ impl Sample {
     pub fn column(&self, name: &str) -> Option<ArrayRef> {
         self.batch()?.column_by_name(name).map(Arc::clone)
     }
-
-    pub(super) fn arrays(&self, place: usize) -> Vec<ArrayRef> {
-        self.batch().map(|batch| Arc::clone(batch.column(place))).into_iter().collect()
-    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

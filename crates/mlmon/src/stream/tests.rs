@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::TimestampMicrosecondArray;
+use arrow_array::types::Float32Type;
+use arrow_array::{ArrayRef, FixedSizeListArray, Float64Array, RecordBatch, StringArray};
 
 use super::*;
 use crate::stat::random::Random;
@@ -184,4 +186,83 @@ fn names_without_end_are_counted_in_bounded_memory() {
     }
     let edges = names.edges().unwrap();
     assert_eq!(edges.categories().unwrap()[0].as_ref(), "often");
+}
+
+/// The same rows with vectors of four numbers, some missing, the last half of them elsewhere.
+fn with_vectors(seed: u64, rows: usize, moved_from: usize) -> Vec<RecordBatch> {
+    let mut random = Random::new(seed ^ 77);
+    let mut first = 0;
+    let add = |batch: RecordBatch| {
+        let vectors = (first..first + batch.num_rows()).map(|row| {
+            let moved = if row >= moved_from { 0.7 } else { 0.0 };
+            #[expect(clippy::cast_possible_truncation, reason = "vectors are of 32 bits")]
+            let vector: Vec<Option<f32>> =
+                (0..4).map(|_| Some((random.normal() + moved) as f32)).collect();
+            (row % 50 != 3).then_some(vector)
+        });
+        let vectors = FixedSizeListArray::from_iter_primitive::<Float32Type, _, _>(vectors, 4);
+        first += batch.num_rows();
+        let columns = batch.schema().fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>();
+        let columns = columns.into_iter().zip(batch.columns().iter().map(Arc::clone));
+        let vectors = ("vector".to_owned(), Arc::new(vectors) as ArrayRef);
+        RecordBatch::try_from_iter(columns.chain([vectors])).unwrap()
+    };
+    batches(seed, rows, usize::MAX).into_iter().map(add).collect()
+}
+
+#[test]
+fn vectors_are_compared_streamed_as_whole() {
+    let (reference, current) = (with_vectors(1, 1900, 9999), with_vectors(2, 1900, 950));
+    for detectors in ["psi", "centroid_cosine, drifted_components, mmd, correlation_change"] {
+        let monitor = monitor(detectors);
+        let streamed = monitor.stream(&reference, &current).unwrap();
+        let mut whole = monitor.run(&reference, &current).unwrap();
+        // Several columns at once are looked at as a whole where tables are streamed.
+        whole.multivariate.iter_mut().for_each(|one| one.windows.clear());
+        if detectors == "psi" {
+            same(&written(&whole), &written(&streamed), "outcome");
+        }
+        for outcome in [&whole, &streamed] {
+            let first = &outcome.overall.columns[0];
+            assert!(first.name == "vector" && first.drifted, "{first:?}");
+            assert_eq!(first.embedding.as_ref().unwrap().width, 4);
+            assert_eq!(outcome.overall.drifted, 1);
+            let drifts = outcome.windows.iter().map(|part| part.report.drifted == 1);
+            assert_eq!(drifts.collect::<Vec<_>>(), [false, true, true, true]);
+        }
+    }
+}
+
+#[test]
+fn vectors_have_segments_and_are_none() {
+    let (reference, current) = (with_vectors(1, 1900, 9999), with_vectors(2, 1900, 950));
+    let mut monitor = Monitor { by: Some("region".to_owned()), ..Monitor::default() };
+    for outcome in
+        [monitor.run(&reference, &current).unwrap(), monitor.stream(&reference, &current).unwrap()]
+    {
+        assert_eq!(outcome.segments.len(), 3);
+        assert!(outcome.segments.iter().all(|part| part.report.columns[0].name == "vector"));
+        assert!(outcome.segments.iter().all(|part| part.report.columns[0].drifted));
+    }
+    monitor.by = Some("vector".to_owned());
+    let refused = monitor.run(&reference, &current).unwrap_err().to_string();
+    assert!(refused.contains("\"vector\" holds vectors"), "{refused}");
+    let alone = Monitor { columns: vec!["vector".to_owned()], ..Monitor::default() };
+    let alone =
+        Monitor { detectors: vec!["mmd".to_owned(), "pca_reconstruction".to_owned()], ..alone };
+    let streamed = alone.stream(&reference, &current).unwrap();
+    assert!(streamed.overall.columns[0].measures[0].detector == "mmd" && streamed.drifted());
+    let outcome = alone.run(&reference, &current).unwrap();
+    assert_eq!(outcome.overall.columns[0].measures[0].detector, "mmd");
+    assert!(outcome.multivariate.is_empty());
+    assert_eq!(outcome.notes[0], "pca_reconstruction is not computed: there are only vectors");
+    let chunks = Threshold::Chunks { deviations: 4.0 };
+    let chunks = Monitor { threshold: chunks, every: Some(Every::Rows(475)), ..Monitor::default() };
+    let outcome = chunks.run(&reference, &current).unwrap();
+    let of_vectors =
+        |part: &Part| part.report.columns.iter().any(|c| c.name == "vector" && c.drifted);
+    assert_eq!(
+        outcome.windows.iter().map(of_vectors).collect::<Vec<_>>(),
+        [false, false, true, true]
+    );
 }

@@ -54,7 +54,7 @@ pub(crate) struct Args {
     /// Compare these columns only.
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     columns: Vec<String>,
-    /// Detectors; `all` for all that look at a column. See `--list`.
+    /// Detectors; `all` for all that look at a column, vectors too. See `--list`.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     detector: Vec<String>,
     /// Bins of numeric columns: a number of quantiles, `doane` or `values`.

@@ -4,7 +4,7 @@ use super::super::chart::{bars, bars_width, escape};
 use super::super::{chance, rule, short, words};
 use crate::column::Kind;
 use crate::compare::{Bin, ColumnReport};
-use crate::detector;
+use crate::embedding::Described;
 use crate::monitor::Outcome;
 
 /// Categories listed with their shares.
@@ -36,10 +36,45 @@ pub(super) fn card(html: &mut String, column: &ColumnReport, outcome: &Outcome) 
     html.push_str("</div><div>");
     let shown = shown(&column.bins);
     if !shown.is_empty() {
+        if column.embedding.is_some() {
+            html.push_str(
+                "<p class=\"soft small\">Rows by their distance from the reference's centroid</p>",
+            );
+        }
         html.push_str(&bars(shown));
         ends(html, column, shown);
     }
+    if let Some(described) = &column.embedding {
+        components(html, described);
+    }
     html.push_str("</div></section>");
+}
+
+/// Components that moved by so many standard deviations are told of in the page.
+const MOVED: f64 = 0.1;
+
+/// The components whose mean moved most, as bars to the left and to the right.
+fn components(html: &mut String, described: &Described) {
+    let moved = || described.components.iter().filter(|one| one.shift.abs() >= MOVED);
+    let Some(most) = moved().map(|one| one.shift.abs()).reduce(f64::max) else { return };
+    html.push_str(
+        "<table class=\"components small\"><caption class=\"soft\">Components whose mean moved most, \
+         in standard deviations</caption><tbody>",
+    );
+    for one in moved() {
+        let (width, side) =
+            (one.shift.abs() / most * 50.0, if one.shift < 0.0 { "down" } else { "up" });
+        put!(
+            html,
+            "<tr title=\"mean {} → {}\"><th scope=\"row\">{}</th><td class=\"way\"><i class=\"{side}\" \
+             style=\"width:{width:.1}%\"></i></td><td>{:+.2}</td></tr>",
+            short(one.reference),
+            short(one.current),
+            one.place,
+            one.shift
+        );
+    }
+    html.push_str("</tbody></table>");
 }
 
 /// The bins without those at the end that no row ever was in.
@@ -52,7 +87,7 @@ fn shown(bins: &[Bin]) -> &[Bin] {
 /// What lies at both ends of the axis, or each category where there are few.
 fn ends(html: &mut String, column: &ColumnReport, bins: &[Bin]) {
     let (Some(first), Some(last)) = (bins.first(), bins.last()) else { return };
-    if column.kind == Some(Kind::Numeric) {
+    if column.kind != Some(Kind::Categorical) {
         put!(
             html,
             "<p class=\"soft small ends\" style=\"width:{:.0}%\"><span>{}</span><span>{}</span></p>",
@@ -88,7 +123,7 @@ fn measures(html: &mut String, column: &ColumnReport) {
     );
     for one in &column.measures {
         let class = if one.verdict.drifted { " class=\"bad\"" } else { "" };
-        let title = detector::find(one.detector).map_or(one.detector, |found| found.title);
+        let title = words::detector(one.detector);
         put!(
             html,
             "<tr{class}><td>{title}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",

@@ -11,6 +11,7 @@ use anyhow::{Context as _, bail};
 use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow_ipc::reader::{FileReader, StreamReader};
+use mlmon::embedding::is_embedding;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::RowGroupMetaData;
@@ -21,6 +22,11 @@ use super::source::Source;
 
 /// Rows read at once.
 const BATCH_ROWS: usize = 32_768;
+/// Fewer where rows are long, such as those of vectors: a batch of Parquet is in memory twice while
+/// it is put together.
+const BATCH_BYTES: usize = 8 << 20;
+/// But not fewer than this.
+const BATCH_ROWS_LEAST: usize = 1024;
 /// Bytes of a text file read at once.
 const READ_BYTES: usize = 1 << 20;
 /// Rows of a text file that its types are inferred from, unless they turn out to be wrong.
@@ -273,7 +279,9 @@ impl Part {
                 let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&self.path)?)?;
                 let rows = builder.metadata().file_metadata().num_rows().max(1);
                 let mask = ProjectionMask::roots(builder.parquet_schema(), places);
-                let reader = builder.with_batch_size(BATCH_ROWS).with_projection(mask).build()?;
+                let per_row = usize::try_from(self.weight / u64::try_from(rows)?)?.max(1);
+                let batch_rows = (BATCH_BYTES / per_row).clamp(BATCH_ROWS_LEAST, BATCH_ROWS);
+                let reader = builder.with_batch_size(batch_rows).with_projection(mask).build()?;
                 let (bytes, progress) = (self.bytes as f64, progress.clone());
                 Box::new(reader.map(move |batch| {
                     let batch = batch?;
@@ -391,8 +399,21 @@ fn lenient(schema: &Schema) -> Schema {
     Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>())
 }
 
+/// Lists of numbers that hold both of two kinds.
+fn vectors(mine: &DataType, theirs: &DataType) -> DataType {
+    let number = |list: &DataType| match list {
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
+            item.data_type().clone()
+        }
+        other => other.clone(),
+    };
+    let (left, right) = (number(mine), number(theirs));
+    let item = if left == right { left } else { DataType::Float64 };
+    DataType::LargeList(Arc::new(Field::new_list_field(item, true)))
+}
+
 /// All columns of all files, in the order in which they appear. Where types differ, numbers become
-/// floats and everything else texts.
+/// floats, lists of numbers such of floats, and everything else texts.
 fn unified<'a, F: Iterator<Item = &'a Field>>(files: impl Iterator<Item = F>) -> Schema {
     let mut fields: Vec<Field> = Vec::new();
     for field in files.flatten() {
@@ -406,6 +427,7 @@ fn unified<'a, F: Iterator<Item = &'a Field>>(files: impl Iterator<Item = F>) ->
         }
         let both = match (mine.is_numeric(), theirs.is_numeric()) {
             _ if mine == DataType::Null => theirs,
+            _ if is_embedding(&mine) && is_embedding(&theirs) => vectors(&mine, &theirs),
             (true, true) => DataType::Float64,
             _ => DataType::Utf8,
         };
