@@ -1,7 +1,7 @@
 """What other tools need for the rows of `cargo run --release -p mlmon --example measure`.
 
 Run with the interpreter of the golden environment (`make golden` makes it):
-    target/venv-golden/bin/python bench/drift/others.py [full]
+    target/venv-golden/bin/python bench/drift/others.py [full|vectors]
 `full` also measures 1,000,000 × 50. whylogs wants NumPy 1 and so an environment of its own:
     python3 -m venv target/venv-whylogs && target/venv-whylogs/bin/pip install whylogs==1.6.4 pandas==2.2.3
     target/venv-whylogs/bin/python bench/drift/others.py whylogs
@@ -95,6 +95,19 @@ def main():
             lambda: Report([DataDriftPreset(method="psi")]).run(current, reference).dict())
 
 
+def vectors():
+    from evidently.legacy.metrics.data_drift import embedding_drift_methods as methods
+
+    print(f"{'':<58}{'wall s':>9}{'CPU s':>9}{'peak MB':>9}")
+    draw = lambda seed, shift: pd.DataFrame(
+        (np.random.default_rng(seed).standard_normal((100_000, 384), dtype="f4") + np.float32(shift)))
+    reference, current = draw(7, 0.0), draw(8, 0.1)
+    measure("Evidently, embeddings, distance", lambda: methods.distance()(current, reference))
+    measure("Evidently, embeddings, ratio", lambda: methods.ratio()(current, reference))
+    few = lambda: methods.mmd()(current[:1000], reference[:1000])
+    measure("Evidently, embeddings, MMD of 1,000", few)
+
+
 def with_whylogs():
     import whylogs
 
@@ -103,4 +116,4 @@ def with_whylogs():
 
 
 if __name__ == "__main__":
-    with_whylogs() if "whylogs" in sys.argv else main()
+    {"whylogs": with_whylogs, "vectors": vectors}.get(sys.argv[-1], main)()

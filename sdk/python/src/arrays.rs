@@ -1,8 +1,8 @@
 //! Tables and columns of Python as Arrow, without copies where the layout allows it.
 //!
 //! A table is anything with `__arrow_c_stream__` or `__arrow_c_array__` (Polars, pyarrow, DuckDB), or
-//! a list of named columns as `python/trefoil/_frames.py` makes it: Arrow arrays, NumPy arrays, pairs
-//! of codes and categories, lists of texts. Of NumPy, only booleans (a byte each there, a bit here)
+//! a list of named columns as `python/trefoil/_frames.py` makes it: Arrow arrays, NumPy arrays (of two
+//! dimensions for vectors), pairs of codes and categories or of numbers and lengths, lists of texts. Of NumPy, only booleans (a byte each there, a bit here)
 //! and texts are copied.
 
 use std::panic::AssertUnwindSafe;
@@ -17,11 +17,12 @@ use arrow_array::types::{
     TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, PrimitiveArray,
-    RecordBatch, StringArray, make_array, new_empty_array,
+    Array, ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, FixedSizeListArray,
+    LargeListArray, PrimitiveArray, RecordBatch, StringArray, make_array, new_empty_array,
 };
-use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_data::ArrayData;
+use arrow_data::transform::MutableArrayData;
 use arrow_pyarrow::FromPyArrow as _;
 use arrow_schema::{Field, Schema};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -64,16 +65,46 @@ fn column(values: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     if values.hasattr("__arrow_c_array__")? {
         return Ok(make_array(ArrayData::from_pyarrow_bound(values)?));
     }
+    if values.hasattr("__arrow_c_stream__")? {
+        return in_one(&table(values)?);
+    }
     if values.hasattr("__array_interface__")? {
         return numpy(values);
     }
     if let Ok((codes, categories)) = values.extract::<(Bound<'_, PyAny>, Vec<String>)>() {
         return categorical(&numpy(&codes)?, categories);
     }
+    if let Ok((numbers, lengths)) = values.extract::<(Bound<'_, PyAny>, Vec<Option<usize>>)>() {
+        return vectors(numpy(&numbers)?, &lengths);
+    }
     let texts: Vec<Option<String>> = values
         .extract()
         .map_err(|_| PyTypeError::new_err("values are neither Arrow, nor NumPy, nor texts"))?;
     Ok(Arc::new(StringArray::from(texts)))
+}
+
+/// The only column of a table in one piece.
+fn in_one(batches: &[RecordBatch]) -> PyResult<ArrayRef> {
+    let parts: Vec<ArrayData> =
+        batches.iter().filter_map(|batch| batch.columns().first()).map(|c| c.to_data()).collect();
+    if let [only] = parts.as_slice() {
+        return Ok(make_array(only.clone()));
+    }
+    let rows = parts.iter().map(ArrayData::len).sum();
+    let mut whole = MutableArrayData::new(parts.iter().collect(), false, rows);
+    for (place, part) in parts.iter().enumerate() {
+        whole.try_extend(place, 0, part.len()).map_err(|e| PyValueError::new_err(e.to_string()))?;
+    }
+    Ok(make_array(whole.freeze()))
+}
+
+/// Numbers one vector after the other, and how long each is; none is a null.
+fn vectors(numbers: ArrayRef, lengths: &[Option<usize>]) -> PyResult<ArrayRef> {
+    let item = Arc::new(Field::new_list_field(numbers.data_type().clone(), true));
+    let offsets = OffsetBuffer::from_lengths(lengths.iter().map(|length| length.unwrap_or(0)));
+    let present = NullBuffer::from_iter(lengths.iter().map(Option::is_some));
+    let lists = LargeListArray::try_new(item, offsets, numbers, Some(present));
+    Ok(Arc::new(lists.map_err(|error| PyValueError::new_err(error.to_string()))?))
 }
 
 /// Codes of categories; a negative one is a null.
@@ -104,8 +135,11 @@ struct Owner {
 fn numpy(array: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     let interface: Interface = array.getattr("__array_interface__")?.extract()?;
     let refuse = |why: &str| PyTypeError::new_err(format!("{why} (NumPy {})", interface.typestr));
+    if let [_, vector] = interface.shape[..] {
+        return rows(array, vector);
+    }
     let [length] = interface.shape[..] else {
-        return Err(refuse("a column has one dimension"));
+        return Err(refuse("a column has one dimension, one of vectors two"));
     };
     let (kind, width) = read_type(&interface.typestr).ok_or_else(|| refuse("it is no number"))?;
     let contiguous = match interface.strides.as_deref() {
@@ -129,6 +163,19 @@ fn numpy(array: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     // there while `owner` holds the array, which is as long as the buffer lives.
     let buffer = unsafe { Buffer::from_custom_allocation(address, bytes, owner) };
     kind.make(buffer, length).ok_or_else(|| refuse("it is no number"))
+}
+
+/// The rows of an array of two dimensions as vectors.
+fn rows(array: &Bound<'_, PyAny>, vector: usize) -> PyResult<ArrayRef> {
+    let numbers = numpy(&array.call_method1("reshape", (-1,))?)?;
+    let refuse = |why: &str| PyTypeError::new_err(why.to_owned());
+    if !numbers.data_type().is_integer() && !numbers.data_type().is_floating() {
+        return Err(refuse("vectors are of numbers"));
+    }
+    let length = i32::try_from(vector).map_err(|_| refuse("vectors are too long"))?;
+    let item = Arc::new(Field::new_list_field(numbers.data_type().clone(), true));
+    let lists = FixedSizeListArray::try_new(item, length, numbers, None);
+    Ok(Arc::new(lists.map_err(|error| PyValueError::new_err(error.to_string()))?))
 }
 
 /// What a value is, by NumPy's letter, and for times its unit.

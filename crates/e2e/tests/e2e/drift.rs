@@ -246,3 +246,71 @@ async fn objects_patterns_and_delta_tables_of_a_bucket_are_read() {
     let said = program::run(&mut command, PATIENCE).await.success();
     show(&said);
 }
+
+/// Embeddings in every format there are lists in, in memory and in pieces.
+const VECTORS: &str = r#"
+import json, subprocess, sys
+import numpy as np, pyarrow as pa, pyarrow.feather as feather, pyarrow.parquet as pq
+from deltalake import write_deltalake
+
+program, directory = sys.argv[1:]
+rows, width = 3000, 24
+def table(seed, moved):
+    random = np.random.default_rng(seed)
+    vectors = random.normal(size=(rows, width))
+    vectors[rows // 2:, :6] += moved
+    lists = [row.tolist() for row in vectors.astype("f4")]
+    lists[7], lists[8], lists[9] = None, [1.0], [float("nan")] * width
+    return pa.table({"amount": random.normal(size=rows), "vector": pa.array(lists, pa.list_(pa.float32()))})
+
+reference, same, moved = table(1, 0.0), table(2, 0.0), table(3, 0.8)
+fixed = pa.table({"amount": moved["amount"], "vector": pa.array(
+    [row if row and len(row) == width else None for row in moved["vector"].to_pylist()], pa.list_(pa.float64(), width))})
+pq.write_table(reference, f"{directory}/reference.parquet")
+pq.write_table(same, f"{directory}/same.parquet")
+pq.write_table(fixed, f"{directory}/fixed.parquet")
+feather.write_feather(moved, f"{directory}/moved.arrow", compression="uncompressed")
+write_deltalake(f"{directory}/lake", moved)
+with open(f"{directory}/moved.ndjson", "w") as file:
+    for row in moved.to_pylist():
+        if row["vector"] and any(one != one for one in row["vector"]):
+            row["vector"] = None
+        file.write(json.dumps(row) + "\n")
+
+def drift(name, *more):
+    command = [program, "drift", f"{directory}/reference.parquet", f"{directory}/{name}", *more]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=50)
+    print(name, more, run.returncode, run.stderr)
+    return run.returncode, run.stdout
+
+code, said = drift("same.parquet")
+assert code == 0 and "24 numbers a row" in said and "centroid_euclidean" in said, said
+for name in ("fixed.parquet", "moved.arrow", "lake", "moved.ndjson"):
+    code, said = drift(name)
+    assert code == 3 and "drift: 1 of 2 columns drifted" in said and "DRIFT   vector" in said, said
+for memory in ("1GiB", "0"):
+    code, said = drift("moved.arrow", "--every", "500 rows", "--json", "--memory", memory, "--html", f"{directory}/page.html",
+                       "--detector", "centroid_euclidean,centroid_cosine,drifted_components,mmd")
+    outcome = json.loads(said)
+    column = outcome["overall"]["columns"][0]
+    assert code == 3 and column["name"] == "vector" and column["embedding"]["width"] == width, column
+    assert {one["place"] for one in column["embedding"]["components"][:6]} == set(range(6)), column
+    assert [one["detector"] for one in column["measures"] if one["drifted"]][:1] == ["centroid_euclidean"], column
+    drifted = [part["report"]["drifted"] for part in outcome["windows"]]
+    assert drifted == [0, 0, 0, 1, 1, 1], drifted
+    page = open(f"{directory}/page.html").read()
+    assert "Components whose mean moved most" in page and "Rows by their distance" in page
+code, said = drift("moved.arrow", "--by", "vector")
+assert code == 1, said
+listed = subprocess.run([program, "drift", "--list"], capture_output=True, text=True).stdout
+assert "EMBEDDINGS" in listed and "Distance of the centroids" in listed
+"#;
+
+#[tokio::test]
+async fn vectors_of_every_format_are_compared() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let mut command = program::command(program::python());
+    command.arg("-c").arg(VECTORS).arg(program::trefoil()).arg(scratch.path());
+    let said = program::run(&mut command, PATIENCE).await.success();
+    show(&said);
+}

@@ -27,7 +27,7 @@ pub(super) const DETECTOR: Detector = Detector {
 };
 
 /// Of the typical distance of a row from its centroid.
-pub(super) const NEGLIGIBLE: f64 = 0.05;
+pub(super) const NEGLIGIBLE: f64 = 0.02;
 
 fn measure(pair: &Pair<'_>) -> Result<Measure, Error> {
     let (n, m) = pair.rows()?;

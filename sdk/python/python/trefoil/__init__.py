@@ -6,7 +6,8 @@
     outcome                          # in a notebook: the whole report
 
 Tables are NumPy arrays, pandas or Polars frames, anything with Arrow's PyCapsule interface
-(pyarrow, DuckDB, ...), or a dictionary of columns. They are read where they lie; nothing is sent
+(pyarrow, DuckDB, ...), or a dictionary of columns. A column of vectors (embeddings) is a list or array
+column, or in a dictionary an array of two dimensions. They are read where they lie; nothing is sent
 anywhere. While a call computes, other threads run: do not write to its arrays meanwhile.
 """
 
@@ -29,10 +30,12 @@ from trefoil._results import (
     Classes,
     Column,
     Compared,
+    Component,
     Confusion,
     Correlation,
     Detector,
     Difference,
+    Embedding,
     Estimate,
     Experiment,
     ExperimentSegment,
@@ -68,10 +71,12 @@ __all__ = [
     "Classes",
     "Column",
     "Compared",
+    "Component",
     "Confusion",
     "Correlation",
     "Detector",
     "Difference",
+    "Embedding",
     "Estimate",
     "Experiment",
     "ExperimentSegment",
@@ -136,7 +141,8 @@ def drift(
     """Compares what things are like with what they were like.
 
     columns:    these only; all but times and row numbers where none are named
-    detectors:  names, or "all" for all that look at one column; "psi" where none are. Those of several
+    detectors:  names, or "all" for all that look at one column; "psi" where none are, and of vectors
+                "centroid_euclidean". Those of several
                 columns and those that go row by row are taken as well (see `trefoil.detectors()`)
     bins:       quantiles of the reference, "doane", "values", or a list of cuts
     alpha:      chance of any false alarm a window, all columns together

@@ -1,7 +1,7 @@
 """Tables of other libraries as what the Rust half takes.
 
 That is an object with Arrow's PyCapsule interface, or a list of names and columns: Arrow arrays,
-NumPy arrays, (codes, categories), lists of texts. No library is imported that the caller has not
+NumPy arrays (of two dimensions for vectors), (codes, categories), (numbers, lengths), lists of texts. No library is imported that the caller has not
 imported already.
 """
 
@@ -54,7 +54,9 @@ def column(values: Any) -> Any:
     if _is(values, "pandas", "Index"):
         return _pandas(values.to_series())
     if _is(values, "polars", "Series"):
-        return values.to_arrow() if "pyarrow" in sys.modules else _polars_texts(values)
+        if "pyarrow" in sys.modules:
+            return values.to_arrow()
+        return values.to_frame() if values.dtype.is_nested() else _polars_texts(values)
     if _is(values, "pyarrow", "ChunkedArray"):
         return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
     if hasattr(values, "__arrow_c_array__"):
@@ -94,7 +96,7 @@ def _numpy(values: Any) -> Any:
 
     dtype = values.dtype
     if dtype.kind in "OUST":
-        return _list(values.tolist())
+        return _list(list(values))
     if dtype.kind in "Mm" and numpy.datetime_data(dtype)[0] not in ("s", "ms", "us", "ns"):
         values = values.astype(f"{dtype.kind}8[s]")
     elif dtype.kind == "f" and dtype.itemsize > 8:
@@ -129,15 +131,38 @@ def _pandas(series: Any) -> Any:
 
 
 def _list(values: Any) -> Any:
-    """Numbers if all are, texts otherwise."""
+    """Numbers if all are, vectors if all are lists of numbers, texts otherwise."""
     import array
 
     kinds = {type(value) for value in values if value is not None}
+    if kinds and all(kind in (list, tuple) or _is_numpy(kind) for kind in kinds):
+        return _vectors(values, kinds)
     if kinds and kinds <= {int, float}:
         if None not in values or float in kinds:
             numbers = [float("nan") if value is None else value for value in values]
             return _Numbers(array.array("d", numbers))
     return [None if value is None else _text(value) for value in values]
+
+
+def _is_numpy(kind: type) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and issubclass(kind, numpy.ndarray)
+
+
+def _vectors(values: Any, kinds: Any) -> Any:
+    """Numbers one vector after the other, and how long each is."""
+    import array
+
+    lengths = [None if value is None else len(value) for value in values]
+    present = [value for value in values if value is not None]
+    if all(_is_numpy(kind) for kind in kinds):
+        import numpy
+
+        return _numpy(numpy.concatenate(present)), lengths
+    numbers = array.array("d")
+    for value in present:
+        numbers.extend(float("nan") if one is None else float(one) for one in value)
+    return _Numbers(numbers), lengths
 
 
 def _text(value: Any) -> str:

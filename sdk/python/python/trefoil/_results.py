@@ -15,7 +15,7 @@ class Detector:
 
     name: str
     title: str
-    #: "column", "columns together" or "row by row"; of the catalogue, any heading.
+    #: "column", "embedding", "columns together" or "row by row"; of the catalogue, any heading.
     kind: str
     documentation: str
 
@@ -45,6 +45,30 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Component:
+    """A component of vectors: its mean before and now, and the way in standard deviations."""
+
+    place: int
+    reference: float
+    current: float
+    shift: float
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What changed in a column of vectors. Its bins are of distances from the reference's centroid."""
+
+    #: Numbers of a vector.
+    width: int
+    #: (mean, standard deviation) of the distance from the reference's centroid, before and now.
+    distances: Tuple[Tuple[float, float], Tuple[float, float]]
+    #: How far the centroid moved.
+    moved: float
+    #: Those whose mean moved most.
+    components: Tuple[Component, ...]
+
+
+@dataclass(frozen=True)
 class Column:
     """The outcome for one column."""
 
@@ -57,6 +81,8 @@ class Column:
     bins: Tuple[Bin, ...]
     #: (mean, standard deviation) before and now, of numbers.
     moments: Optional[Tuple[Tuple[float, float], Tuple[float, float]]]
+    #: What changed, of vectors.
+    embedding: Optional[Embedding]
     error: Optional[str]
 
     def __getitem__(self, detector: str) -> Measure:
@@ -546,8 +572,17 @@ def _column(raw: Dict[str, Any], findings: Mapping[str, List[str]]) -> Column:
         findings=tuple(said if said is not None else (one["check"] for one in raw["findings"])),
         bins=tuple(Bin(**one) for one in raw["bins"]),
         moments=moments and (tuple(moments[0]), tuple(moments[1])),
+        embedding=_embedding(raw.get("embedding")),
         error=raw["error"],
     )
+
+
+def _embedding(raw: Optional[Dict[str, Any]]) -> Optional[Embedding]:
+    if raw is None:
+        return None
+    before, now = raw["distances"]
+    components = tuple(Component(**one) for one in raw["components"])
+    return Embedding(raw["width"], (tuple(before), tuple(now)), raw["moved"], components)
 
 
 def _report(raw: Dict[str, Any], findings: Mapping[str, List[str]]) -> Report:

@@ -116,4 +116,40 @@ fn differing_types_meet_in_one_that_holds_both() {
     check(DataType::Int64, DataType::Int64, DataType::Int64);
     check(DataType::Null, DataType::Int64, DataType::Int64);
     check(DataType::Boolean, DataType::Utf8, DataType::Utf8);
+    let item = |number: &DataType| Arc::new(Field::new_list_field(number.clone(), true));
+    let (floats, doubles) = (item(&DataType::Float32), item(&DataType::Float64));
+    let fixed = DataType::FixedSizeList(Arc::clone(&floats), 4);
+    let (singles, large) = (DataType::List(Arc::clone(&floats)), DataType::LargeList(floats));
+    check(fixed.clone(), singles, large);
+    check(fixed.clone(), DataType::List(Arc::clone(&doubles)), DataType::LargeList(doubles));
+    check(fixed, DataType::Float64, DataType::Utf8);
+}
+
+#[tokio::test]
+async fn vectors_of_files_of_every_format_are_one_column() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::write(at("a.ndjson"), "{\"v\": [1, 2.5]}\n{\"v\": null}\n{\"v\": []}\n").unwrap();
+    let rows = [Some(vec![Some(3.0_f32), Some(4.0)]), None];
+    let fixed = arrow::array::FixedSizeListArray::from_iter_primitive::<
+        arrow::datatypes::Float32Type,
+        _,
+        _,
+    >(rows, 2);
+    let batch = RecordBatch::try_from_iter([("v", Arc::new(fixed) as ArrayRef)]).unwrap();
+    let file = File::create(at("b.parquet")).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let mut stream = arrow_ipc::writer::StreamWriter::try_new(
+        File::create(at("c.arrow")).unwrap(),
+        &batch.schema(),
+    )
+    .unwrap();
+    stream.write(&batch).unwrap();
+    stream.finish().unwrap();
+    let all = table(directory.path(), false).await.unwrap().all().unwrap();
+    let vectors = ["[1.0, 2.5]", "null", "[]", "[3.0, 4.0]", "null", "[3.0, 4.0]", "null"];
+    assert_eq!(columns(&all, "v"), vectors);
+    assert!(is_embedding(all[0].schema().field(0).data_type()));
 }
