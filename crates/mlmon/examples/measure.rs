@@ -57,8 +57,7 @@ fn cloud(seed: u64, shift: f64) -> Vec<Column> {
     const WIDTH: usize = 384;
     let mut random = Random::new(seed);
     #[expect(clippy::cast_possible_truncation, reason = "embeddings are of 32 bits")]
-    let values: Vec<f32> =
-        (0..100_000 * WIDTH).map(|_| (random.normal() + shift) as f32).collect();
+    let values: Vec<f32> = (0..100_000 * WIDTH).map(|_| (random.normal() + shift) as f32).collect();
     let values = Float32Array::from(values);
     let item = Arc::new(Field::new_list_field(DataType::Float32, true));
     let vectors = FixedSizeListArray::new(item, 384, Arc::new(values), None);
