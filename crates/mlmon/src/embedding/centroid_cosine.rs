@@ -4,7 +4,9 @@
 //! a sum of chi-squares weighted by the variances at right angles to the centroid; the p-value is its
 //! tail. The effect is the root of the same over the typical distance of a row from its centroid.
 //! Source: Evidently 0.7.23, embeddings method `distance` with `dist="cosine"` (alarm above 0.2).
-//! Useful: for embeddings whose length says nothing, such as those of texts.
+//! Useful: for embeddings whose length says nothing, such as those of texts, and for those that share a
+//! large common direction: what scatters along it does not hide what moves across, so it finds
+//! changes that are too small for `centroid_euclidean`.
 //! Not useful: for centred embeddings, whose centroid lies near nought and points anywhere; for what
 //! `centroid_euclidean` does not see either.
 
