@@ -14,6 +14,8 @@ use crate::multivariate;
 
 /// Columns named in one sentence.
 const NAMED: usize = 5;
+/// Metrics that have a sentence each.
+const TOLD: usize = 4;
 
 /// The whole, for somebody who reads nothing else.
 pub(super) fn story(outcome: &Outcome) -> Vec<String> {
@@ -32,9 +34,7 @@ pub(super) fn story(outcome: &Outcome) -> Vec<String> {
         told.push(sentence);
     }
     told.extend(outcome.attribution.iter().flat_map(attribution::story));
-    for metric in outcome.performance.iter().flat_map(|performance| &performance.metrics) {
-        told.extend(fallen(metric));
-    }
+    told.extend(out_of_band(outcome));
     told.extend(by_segment(outcome));
     let together: Vec<&str> = outcome
         .multivariate
@@ -108,6 +108,18 @@ fn since(parts: &[Part], is: impl Fn(&Part) -> bool, what: &str) -> Option<Strin
         true => format!("{hits} of {total} windows show {what}: all from {} on.", first.name),
         false => format!("{hits} of {total} windows show {what}, the first is {}.", first.name),
     })
+}
+
+/// The first metrics that left their bands, each in a sentence; the others by name.
+fn out_of_band(outcome: &Outcome) -> Vec<String> {
+    let metrics = outcome.performance.iter().flat_map(|performance| &performance.metrics);
+    let mut all = metrics.filter_map(|metric| Some((metric_title(metric.name), fallen(metric)?)));
+    let mut told: Vec<String> = all.by_ref().take(TOLD).map(|(_, sentence)| sentence).collect();
+    let more: Vec<&str> = all.map(|(title, _)| title).collect();
+    if !more.is_empty() {
+        told.push(format!("So did {}.", more.join(", ")));
+    }
+    told
 }
 
 fn fallen(metric: &MetricSeries) -> Option<String> {
