@@ -98,6 +98,10 @@ impl Monitor {
              {SAMPLE_ROWS} rows of each side; duplicate rows were not looked for"
         )];
         let watched = self.watched(&heads.0, &heads.1)?;
+        if watched.iter().any(|name| heads.0.kind(name) == Some(Kind::Embedding)) {
+            let limit = embedding::ROWS_LIMIT;
+            notes.push(format!("centroids are of every vector, the rest of {limit} at most"));
+        }
         self.note_left_out(&heads.0, &watched, &mut notes);
         let options = self.options()?;
         let past = Learned::of(self, reference, &watched, &options)?;
