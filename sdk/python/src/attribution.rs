@@ -38,6 +38,7 @@ pub(crate) fn column_names(table: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
 /// The importance of each feature as JSON. `ask` takes rows one after the other as bytes of doubles, and
 /// gives a list of answers.
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "Python's arguments are handed over")]
 pub(crate) fn attribution(
     python: Python<'_>,
     ask: &Bound<'_, PyAny>,
