@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, GenericByteViewArray, RecordBatch};
+use arrow::buffer::Buffer;
 use arrow::datatypes::{BinaryViewType, ByteViewType, DataType, Schema, SchemaRef, StringViewType};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode as _, TreeNodeRecursion};
@@ -136,7 +137,7 @@ fn detached(batch: RecordBatch) -> Result<RecordBatch> {
 
 fn without_pages<T: ByteViewType>(column: ArrayRef) -> ArrayRef {
     let texts: &GenericByteViewArray<T> = column.as_byte_view();
-    let kept: usize = texts.data_buffers().iter().map(|page| page.len()).sum();
+    let kept: usize = texts.data_buffers().iter().map(Buffer::len).sum();
     if kept <= KEPT_BYTES || kept / KEPT_TIMES_MAX <= texts.total_buffer_bytes_used() {
         return column;
     }
