@@ -86,11 +86,12 @@ pub(super) fn story(trial: &Trial) -> Vec<String> {
             ))
         })
         .collect();
-    let open = trial.metrics.iter().filter(|metric| metric.verdict == Verdict::Undecided).count();
-    if open > 0 {
+    let open = trial.metrics.iter().filter(|metric| metric.verdict == Verdict::Undecided);
+    let open: Vec<&str> = open.map(|metric| metric.metric.as_str()).collect();
+    if !open.is_empty() {
         told.push(format!(
-            "Of {open} of {} metrics it is not yet sure that the treatment changes them.",
-            trial.metrics.len()
+            "It is not yet sure whether the treatment changes {}.",
+            super::listed(&open)
         ));
     }
     told
