@@ -8,6 +8,8 @@ use crate::{detector, documentation, embedding, monitor, multivariate, quality, 
 pub struct Family {
     /// The heading.
     pub title: &'static str,
+    /// Whether monitors take what is below it by name, as detectors.
+    pub detectors: bool,
     /// What is below it.
     pub entries: Vec<Entry>,
 }
@@ -31,35 +33,21 @@ impl Entry {
 
 /// All of it: detectors first.
 pub fn families() -> Vec<Family> {
+    let detectors = |title, entries| Family { title, detectors: true, entries };
+    let other = |title, entries| Family { title, detectors: false, entries };
+    let alone = |name, text| vec![Entry::of(name, text)];
     vec![
-        Family { title: "column by column", entries: columns() },
-        Family { title: "embeddings", entries: vectors() },
-        Family { title: "columns together", entries: together() },
-        Family { title: "row by row", entries: streams() },
-        Family {
-            title: "data quality",
-            entries: vec![Entry::of("quality", include_str!("quality.rs"))],
-        },
-        Family { title: "performance", entries: performance() },
-        Family { title: "performance without labels", entries: estimates() },
-        Family {
-            title: "fairness",
-            entries: vec![Entry::of("fairness", include_str!("performance/fairness.rs"))],
-        },
-        Family {
-            title: "experiments",
-            entries: vec![Entry::of("experiment", include_str!("experiment.rs"))],
-        },
-        Family {
-            title: "attribution",
-            entries: vec![Entry::of("attribution", include_str!("attribution.rs"))],
-        },
+        detectors("column by column", columns()),
+        detectors("embeddings", vectors()),
+        detectors("columns together", together()),
+        detectors("row by row", streams()),
+        other("data quality", alone("quality", include_str!("quality.rs"))),
+        other("performance", performance()),
+        other("performance without labels", estimates()),
+        other("fairness", alone("fairness", include_str!("performance/fairness.rs"))),
+        other("experiments", alone("experiment", include_str!("experiment.rs"))),
+        other("attribution", alone("attribution", include_str!("attribution.rs"))),
     ]
-}
-
-/// Whether entries below this heading are detectors, which monitors take by name.
-pub fn are_detectors(title: &str) -> bool {
-    matches!(title, "column by column" | "embeddings" | "columns together" | "row by row")
 }
 
 fn columns() -> Vec<Entry> {

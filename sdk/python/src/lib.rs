@@ -255,14 +255,13 @@ fn monitors(
 fn catalogue() -> Vec<(&'static str, &'static str, &'static str, String, bool)> {
     let families = mlmon::catalogue::families().into_iter();
     let entries = families.flat_map(|family| {
-        let detector = mlmon::catalogue::are_detectors(family.title);
         family.entries.into_iter().map(move |entry| {
             let kind = match family.title {
                 "column by column" => "column",
                 "embeddings" => "embedding",
                 other => other,
             };
-            (entry.name, entry.title, kind, entry.documentation, detector)
+            (entry.name, entry.title, kind, entry.documentation, family.detectors)
         })
     });
     entries.collect()

@@ -223,16 +223,7 @@ impl Line<'_> {
             );
         }
         for value in frame.ticks(self.reference) {
-            let at = frame.y(value);
-            put!(
-                svg,
-                "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{:.1}\" y2=\"{at:.1}\"/>\
-                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                WIDTH - RIGHT,
-                LEFT - 6.0,
-                at + 4.0,
-                brief(value)
-            );
+            grid_line(&mut svg, frame.y(value), value);
         }
         self.lines(&mut svg, &frame);
         self.dots(&mut svg, &frame);
@@ -401,4 +392,17 @@ fn cell(part: &Part, found: &ColumnReport, detector: &str, dense: bool) -> Strin
         counted(part.report.rows.1),
         if dense { String::new() } else { brief(one.measure.value) },
     )
+}
+
+/// A line across the plot at this height, with the value that it stands for.
+fn grid_line(svg: &mut String, at: f64, value: f64) {
+    put!(
+        svg,
+        "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{:.1}\" y2=\"{at:.1}\"/>\
+         <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+        WIDTH - RIGHT,
+        LEFT - 6.0,
+        at + 4.0,
+        brief(value)
+    );
 }

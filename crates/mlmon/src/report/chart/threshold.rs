@@ -1,7 +1,7 @@
 //! Rates of decisions over the threshold, before and now.
 
 use super::super::{brief, short};
-use super::{HEIGHT, LEFT, RIGHT, WIDTH, ends, path};
+use super::{HEIGHT, LEFT, RIGHT, WIDTH, ends, grid_line, path};
 use crate::monitor::Thresholds;
 use crate::performance::thresholds::AtThreshold;
 
@@ -40,16 +40,7 @@ pub(in crate::report) fn thresholds(
         curves.iter().map(|curve| curve.name).collect::<Vec<_>>().join(" and ")
     );
     for value in [low, f64::midpoint(low, high), high] {
-        put!(
-            svg,
-            "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{at:.1}\" x2=\"{:.1}\" y2=\"{at:.1}\"/>\
-             <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            WIDTH - RIGHT,
-            LEFT - 6.0,
-            y(value) + 4.0,
-            brief(value),
-            at = y(value),
-        );
+        grid_line(&mut svg, y(value), value);
     }
     for (at, class) in [(found.used, "used"), (best.map(|best| best.threshold), "best")] {
         let Some(at) = at.filter(|at| at.is_finite()) else { continue };
